@@ -1,0 +1,1 @@
+"""Benchmarks of webbweave, run by asv."""

@@ -1,0 +1,5 @@
+from webbweave.errors import WeaveError as WeaveError
+from webbweave.resample import ResampleSpecStep as ResampleSpecStep
+
+__version__: str
+__all__: list[str]

@@ -1,0 +1,21 @@
+"""The one place that knows files: opening, saving, collections of exposures, metadata."""
+
+from webbweave.datamodels.inputs import Inputs, Member, collect_inputs, open_model
+from webbweave.datamodels.reading import read_model
+from webbweave.datamodels.tree import copy_metadata, get_path, set_path, tree_of
+from webbweave.datamodels.writing import attach_table, replace_atomically, save_model
+
+__all__ = [
+    "Inputs",
+    "Member",
+    "attach_table",
+    "collect_inputs",
+    "copy_metadata",
+    "get_path",
+    "open_model",
+    "read_model",
+    "replace_atomically",
+    "save_model",
+    "set_path",
+    "tree_of",
+]

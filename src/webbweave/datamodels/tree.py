@@ -1,0 +1,124 @@
+"""Plain-dictionary access to the metadata of a data model.
+
+A model of `stdatamodels` is a schema-checked front of a nested dictionary, the *tree*. Looking up
+an attribute through the front costs a walk over the schema, assigning one a validation. Everything
+in webbweave reads and writes the tree; the schema is consulted once, when a product is saved.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gwcs import WCS
+from stdatamodels.jwst.datamodels import JwstDataModel
+
+__all__ = ["copy_metadata", "get_path", "set_path", "tree_of"]
+
+#: Entries of the tree that belong to a file, not to the science.
+_FILE_ENTRIES = frozenset({"asdf_library", "history", "_fits_hash", "extra_fits", "cal_logs"})
+
+
+def tree_of(model: JwstDataModel) -> dict[str, Any]:
+    """
+    Return the tree of a model: the dictionary itself, not a copy.
+
+    Parameters
+    ----------
+    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+        Any data model.
+
+    Returns
+    -------
+    dict
+        The nested dictionary behind the model. Treat it as read-only unless the model is yours.
+    """
+    tree: dict[str, Any] = model._instance
+    return tree
+
+
+def get_path(tree: Mapping[str, Any], path: str, default: Any = None) -> Any:
+    """
+    Look up ``"meta.exposure.type"`` in a tree.
+
+    Parameters
+    ----------
+    tree : mapping
+        A tree or a part of one.
+    path : str
+        Names joined by dots.
+    default : object, optional
+        What to return when the entry, or one on the way to it, is missing or None.
+
+    Returns
+    -------
+    object
+        The entry, or `default`.
+    """
+    node: Any = tree
+    for name in path.split("."):
+        try:
+            node = node[name]
+        except (KeyError, TypeError, IndexError):
+            return default
+    return default if node is None else node
+
+
+def set_path(tree: dict[str, Any], path: str, value: Any) -> None:
+    """
+    Set ``"meta.exposure.type"`` in a tree, making the dictionaries on the way.
+
+    Parameters
+    ----------
+    tree : dict
+        The tree, changed in place.
+    path : str
+        Names joined by dots.
+    value : object
+        The new value; None removes the entry.
+    """
+    *parents, last = path.split(".")
+    node = tree
+    for name in parents:
+        node = node.setdefault(name, {})
+    if value is None:
+        node.pop(last, None)
+    else:
+        node[last] = value
+
+
+def _is_bulk(value: Any) -> bool:
+    return isinstance(value, np.ndarray | WCS) or hasattr(value, "dtype") or hasattr(value, "mask")
+
+
+def _copy_node(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {key: _copy_node(value) for key, value in node.items() if not _is_bulk(value)}
+    if isinstance(node, list | tuple):
+        return [_copy_node(value) for value in node if not _is_bulk(value)]
+    if isinstance(node, str | int | float | bool) or node is None:
+        return node
+    return copy.deepcopy(node)
+
+
+def copy_metadata(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Copy a tree without its arrays, tables and WCS.
+
+    Parameters
+    ----------
+    tree : mapping
+        The tree of a model or of one slit.
+
+    Returns
+    -------
+    dict
+        A deep copy of all header-like entries; nothing in it is shared with `tree`.
+    """
+    return {
+        key: _copy_node(value)
+        for key, value in tree.items()
+        if key not in _FILE_ENTRIES and not _is_bulk(value)
+    }

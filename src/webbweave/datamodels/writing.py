@@ -1,0 +1,161 @@
+"""Saving of products: checked against the schema once, and complete on disk or not there at all."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from asdf.exceptions import ValidationError
+from asdf.tags.core.ndarray import numpy_dtype_to_asdf_datatype
+from numpy.typing import NDArray
+from stdatamodels.jwst.datamodels import JwstDataModel
+from stdatamodels.schema import merge_property_trees
+
+from webbweave.errors import OutputError
+
+__all__ = ["attach_table", "replace_atomically", "save_model"]
+
+log = logging.getLogger(__name__)
+
+
+def save_model(
+    model: JwstDataModel,
+    path: str | Path,
+    *,
+    inputs: Iterable[str | Path] = (),
+    overwrite: bool = True,
+) -> Path:
+    """
+    Validate a product and write it.
+
+    Parameters
+    ----------
+    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+        The product. Its file name, date and type are set; nothing else is changed.
+    path : str or path
+        Where to write, ending in ``.fits``. The folder is made if it does not exist.
+    inputs : iterable of str or path, optional
+        Files that must not be overwritten, whatever `overwrite` says.
+    overwrite : bool, optional
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    path
+        The file written.
+
+    Raises
+    ------
+    OutputError
+        If the file is one of `inputs`, exists while `overwrite` is False, does not satisfy the
+        schema of its model, or cannot be written; the folder is then as it was.
+    """
+    path = Path(path)
+    for source in inputs:
+        if path.exists() and Path(source).exists() and path.samefile(source):
+            raise OutputError(
+                f"{path}: is an input and would be overwritten; choose another folder"
+            )
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: exists already")
+
+    _validate(model, path)
+    filename = model._instance["meta"].get("filename")
+    try:
+        replace_atomically(path, lambda temporary: model.save(str(temporary)))
+    except BaseException:
+        model._instance["meta"]["filename"] = filename
+        raise
+    log.info("Saved %s", path)
+    return path
+
+
+def attach_table(model: JwstDataModel, name: str, table: NDArray[np.void], title: str) -> None:
+    """
+    Add a table that the schema of a model does not know.
+
+    Parameters
+    ----------
+    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+        The product, changed in place.
+    name : str
+        Name of the attribute; in capitals, of the FITS extension.
+    table : ndarray
+        A structured array.
+    title : str
+        What it holds.
+    """
+    datatype, _ = numpy_dtype_to_asdf_datatype(table.dtype)
+    entry = {"title": title, "fits_hdu": name.upper(), "datatype": datatype}
+    extension = {"type": "object", "properties": {name: entry}}
+    # Not by extend_schema, which would validate the whole model once more.
+    model._schema = merge_property_trees({"allOf": [model._schema, extension]})
+    model._instance[name] = table
+
+
+def _validate(model: JwstDataModel, path: Path) -> None:
+    """
+    Check a product against its schema; the one place where that is done.
+
+    Header values that older calibrations wrote and the present schema refuses are dropped with a
+    warning, as `stdatamodels` does on opening a file. Anything else is an error of ours.
+    """
+    strict, model._strict_validation = model._strict_validation, True
+    try:
+        while True:
+            try:
+                model.validate()
+                return
+            except ValidationError as error:
+                entry = list(getattr(error.__cause__, "path", ()))
+                if not _drop_header_value(model._instance, entry):
+                    raise OutputError(f"{path}: the product is not valid: {error}") from error
+                name = ".".join(str(part) for part in entry)
+                log.warning("%s: header value %s is not valid and left out", path.name, name)
+    finally:
+        model._strict_validation = strict
+
+
+def _drop_header_value(tree: Any, entry: list[str | int]) -> bool:
+    """Remove one scalar from a tree; False if there is no such scalar."""
+    node = tree
+    for part in entry[:-1]:
+        node = node[part]
+    if not entry or not isinstance(node, dict) or entry[-1] not in node:
+        return False
+    if not isinstance(node[entry[-1]], str | int | float | bool | None):
+        return False
+    del node[entry[-1]]
+    return True
+
+
+def replace_atomically(path: str | Path, write: Callable[[Path], object]) -> None:
+    """
+    Write a file under a temporary name in its own folder, then move it into place.
+
+    Parameters
+    ----------
+    path : str or path
+        The file to make. Its folder is made if it does not exist.
+    write : callable
+        Called with a path of the same file name in a temporary folder beside `path`; must write it.
+
+    Raises
+    ------
+    OutputError
+        If the folder or the file cannot be written; what was at `path` before is still there.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".webbweave-", dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            write(temporary)
+            temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{path}: cannot be written: {reason}") from error

@@ -1,0 +1,77 @@
+"""What long work reports to: seconds per stage, and a bar on a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+__all__ = ["Progress"]
+
+T = TypeVar("T")
+
+
+@dataclass
+class Progress:
+    """
+    Progress of one piece of work.
+
+    Attributes
+    ----------
+    bar : bool
+        Whether to draw progress bars; they appear on a terminal only.
+    seconds : dict of str to float
+        Wall time per stage so far [s].
+    """
+
+    bar: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """
+        Count the time inside a ``with`` block towards a stage.
+
+        Parameters
+        ----------
+        name : str
+            The stage; blocks of the same name add up.
+
+        Yields
+        ------
+        None
+        """
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+        """
+        Draw a bar while items are taken.
+
+        Parameters
+        ----------
+        items : iterable
+            What to go through.
+        description : str
+            What stands before the bar.
+        total : int, optional
+            The number of items, if they do not tell.
+
+        Returns
+        -------
+        iterable
+            The items; unchanged if no bar is wanted, or tqdm is not there.
+        """
+        if not self.bar:
+            return items
+        try:
+            from tqdm import tqdm
+        except ImportError:
+            return items
+        bar: Iterable[T] = tqdm(items, desc=description, total=total, leave=False, disable=None)
+        return bar

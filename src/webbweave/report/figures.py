@@ -1,0 +1,444 @@
+"""Figures of a rectified spectrum, drawn without pyplot and without touching global settings."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import BoundaryNorm, Colormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
+from stdatamodels.jwst.datamodels import JwstDataModel
+
+from webbweave.datamodels import replace_atomically
+from webbweave.report.spectrum import SlitSummary, summarise
+
+__all__ = [
+    "draw_image",
+    "draw_overview",
+    "draw_profile",
+    "draw_spectrum",
+    "draw_thumbnail",
+    "draw_weights",
+    "png_bytes",
+    "save_picture",
+]
+
+#: Perceptually uniform and told apart by colour-blind readers; none of them passes through grey.
+_SIGNAL_COLOURS, _SNR_COLOURS, _WEIGHT_COLOURS = "viridis", "magma", "viridis"
+
+#: Pixels without data: a grey that the colour maps do not contain.
+_NO_DATA = "#c4c4c4"
+
+#: Line colours of Okabe & Ito (2008), chosen to be told apart by colour-blind readers.
+_BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#595959"
+
+#: Percentiles of the pixels that the colours span; what lies outside has the end colours.
+_COLOUR_LIMITS = (1.0, 99.3)
+
+#: Columns with an error above this many times the median do not stretch the axis of a spectrum.
+_NOISY = 4.0
+
+#: More levels than this in the picture of exposures are drawn as a continuous scale.
+_MOST_LEVELS = 12
+
+#: Weights below this part of the largest have the darkest colour: 0.1 % of the weight is 30 times
+#: the error.
+_LEAST_WEIGHT = 1e-3
+
+#: Size of the picture in inches and its pixels per inch: 1400 x 1000 pixels.
+_PICTURE_SIZE, _PICTURE_DPI = (9.3334, 6.6667), 150
+
+#: Height of a thumbnail in pixels of the page, and the most columns it has.
+_THUMBNAIL_ROWS, _THUMBNAIL_COLUMNS = 36, 240
+
+# Any, since matplotlib types the names of its settings as literals.
+_STYLE: Any = {
+    "axes.edgecolor": "#404040",
+    "axes.linewidth": 0.8,
+    "axes.titlelocation": "left",
+    "axes.titlesize": "medium",
+    "figure.facecolor": "white",
+    "font.family": ["DejaVu Sans"],
+    "font.size": 11,
+    "image.interpolation": "nearest",
+    "savefig.facecolor": "white",
+    "text.parse_math": False,  # a $ in the name of a source is a $
+    "xtick.direction": "out",
+}
+
+
+def draw_image(summary: SlitSummary, *, width: float = 9.6) -> Figure:
+    """
+    Draw the two-dimensional spectrum: the signal above, its ratio to the error below.
+
+    Parameters
+    ----------
+    summary : SlitSummary
+        The spectrum.
+    width : float, optional
+        Inches.
+
+    Returns
+    -------
+    `~matplotlib.figure.Figure`
+        Wavelength runs to the right, position along the slit upwards.
+    """
+    with rc_context(_STYLE):
+        figure = _new_figure(width, 5.4)
+        upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
+        _image(upper, summary, summary.data, _SIGNAL_COLOURS, _with_unit("signal", summary.unit))
+        _image(lower, summary, summary.snr, _SNR_COLOURS, "signal / error")
+        upper.set_title("Signal")
+        lower.set_title("Signal-to-noise ratio of each pixel")
+        lower.set_xlabel(_wavelength_label(summary))
+        figure.supylabel(_position_label(summary), fontsize="medium")
+    return figure
+
+
+def draw_profile(summary: SlitSummary, *, width: float = 5.2) -> Figure:
+    """
+    Draw the mean signal of each row, with the rows of the source marked.
+
+    Parameters
+    ----------
+    summary : SlitSummary
+        The spectrum.
+    width : float, optional
+        Inches.
+
+    Returns
+    -------
+    `~matplotlib.figure.Figure`
+        Position along the slit runs to the right.
+    """
+    with rc_context(_STYLE):
+        figure = _new_figure(width, 3.9)
+        axes = figure.subplots()
+        scale = summary.pixel_scale or 1.0
+        position = (np.arange(summary.shape[0]) - summary.centre_row) * scale
+        start, stop = summary.source_rows
+        if stop > start:
+            edges = (np.array([start, stop]) - 0.5 - summary.centre_row) * scale
+            axes.axvspan(*edges, color=_ORANGE, alpha=0.18, lw=0, label="rows that are summed")
+        axes.axhline(0, color=_GREY, lw=0.8)
+        axes.step(position, summary.profile, where="mid", color=_BLUE, lw=1.8)
+        axes.errorbar(
+            position, summary.profile, summary.profile_error, fmt="none", ecolor=_BLUE, elinewidth=1
+        )
+        axes.set_xlabel(_position_label(summary))
+        axes.set_ylabel(_with_unit("mean signal", summary.unit))
+        axes.margins(x=0.01, y=0.16)
+        if stop > start:
+            axes.legend(loc="best", fontsize="small", framealpha=0.9)
+    return figure
+
+
+def draw_spectrum(summary: SlitSummary, *, width: float = 9.6) -> Figure:
+    """
+    Draw the sum of the source rows against wavelength.
+
+    Parameters
+    ----------
+    summary : SlitSummary
+        The spectrum.
+    width : float, optional
+        Inches.
+
+    Returns
+    -------
+    `~matplotlib.figure.Figure`
+        The line is the spectrum, the band its error, the dashes the light of the other rows.
+    """
+    with rc_context(_STYLE):
+        figure = _new_figure(width, 4.0)
+        axes = figure.subplots()
+        _spectrum(axes, summary)
+    return figure
+
+
+def draw_weights(summary: SlitSummary, *, width: float = 5.2) -> Figure:
+    """
+    Draw how much each pixel was observed: its weight above, the number of exposures below.
+
+    Parameters
+    ----------
+    summary : SlitSummary
+        The spectrum.
+    width : float, optional
+        Inches.
+
+    Returns
+    -------
+    `~matplotlib.figure.Figure`
+        On the same axes as `draw_image`.
+    """
+    with rc_context(_STYLE):
+        figure = _new_figure(width, 3.9)
+        upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
+        largest = float(np.nanmax(summary.weight, initial=0.0))
+        relative = summary.weight / largest if largest > 0 else summary.weight
+        _image(upper, summary, relative, _WEIGHT_COLOURS, "", norm=LogNorm(_LEAST_WEIGHT, 1.0))
+        upper.set_title("Weight (largest = 1)")
+        counts = np.where(summary.n_exposures > 0, summary.n_exposures.astype(np.float64), np.nan)
+        norm = _count_norm(summary.most_exposures)
+        _image(lower, summary, counts, _WEIGHT_COLOURS, "", norm=norm)
+        lower.set_title("Number of exposures")
+        lower.set_xlabel(_wavelength_label(summary))
+        figure.supylabel(_position_label(summary), fontsize="medium")
+    return figure
+
+
+def draw_overview(summary: SlitSummary, *, title: str | None = None) -> Figure:
+    """
+    Draw signal, signal-to-noise and collapsed spectrum above each other.
+
+    Parameters
+    ----------
+    summary : SlitSummary
+        The spectrum.
+    title : str, optional
+        Instead of the name of the source.
+
+    Returns
+    -------
+    `~matplotlib.figure.Figure`
+        All three share the wavelength axis.
+    """
+    with rc_context(_STYLE):
+        figure = _new_figure(*_PICTURE_SIZE)
+        upper, middle, lower = figure.subplots(
+            3, 1, sharex=True, gridspec_kw={"height_ratios": [1, 1, 1.35]}
+        )
+        middle.sharey(upper)
+        _image(upper, summary, summary.data, _SIGNAL_COLOURS, summary.unit)
+        _image(middle, summary, summary.snr, _SNR_COLOURS, "S/N")
+        upper.set_title("Signal", fontsize="small")
+        middle.set_title("Signal-to-noise ratio of each pixel", fontsize="small")
+        for axes in (upper, middle):
+            axes.set_ylabel("arcsec" if summary.pixel_scale else "row")
+            axes.tick_params(labelbottom=False)
+        _spectrum(lower, summary)
+        lower.set_title("Sum of the rows of the source", fontsize="small")
+        figure.suptitle(title or summary.name, fontsize="large", fontweight="bold")
+    return figure
+
+
+def draw_thumbnail(summary: SlitSummary) -> bytes:
+    """
+    Draw the signal alone, small.
+
+    Parameters
+    ----------
+    summary : SlitSummary
+        The spectrum.
+
+    Returns
+    -------
+    bytes
+        A PNG of at most 240 columns.
+    """
+    image = summary.data[::-1]
+    step = -(-image.shape[1] // _THUMBNAIL_COLUMNS)
+    repeat = max(round(_THUMBNAIL_ROWS / max(image.shape[0], 1)), 1)
+    colours = _colours(_SIGNAL_COLOURS)
+    rgba = colours(Normalize(*_limits(image), clip=True)(np.ma.masked_invalid(image[:, ::step])))
+    buffer = io.BytesIO()
+    imsave(buffer, np.repeat(rgba, repeat, axis=0), format="png")
+    return buffer.getvalue()
+
+
+def png_bytes(figure: Figure, *, dpi: float = 125) -> bytes:
+    """
+    Render a figure.
+
+    Parameters
+    ----------
+    figure : `~matplotlib.figure.Figure`
+        Any of this module.
+    dpi : float, optional
+        Pixels per inch.
+
+    Returns
+    -------
+    bytes
+        A PNG; the same bytes for the same figure and version of matplotlib.
+    """
+    buffer = io.BytesIO()
+    with rc_context(_STYLE):
+        figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def save_picture(path: str | Path, product: JwstDataModel) -> Path:
+    """
+    Save one picture of a product.
+
+    Parameters
+    ----------
+    path : str or path
+        A file ending in ``.png``; replaced if it exists.
+    product : SlitModel or MultiSlitModel
+        Rectified spectra. Of several the one with the highest signal-to-noise ratio is drawn.
+
+    Returns
+    -------
+    path
+        The file: 1400 x 1000 pixels with the two-dimensional signal, its signal-to-noise ratio
+        and the collapsed spectrum.
+
+    Raises
+    ------
+    ValueError
+        If the product holds no spectrum.
+    OutputError
+        If it cannot be written.
+    """
+    path = Path(path)
+    summaries = summarise(product)
+    if not summaries:
+        raise ValueError("the product holds no spectrum to draw")
+    best = max(summaries, key=lambda one: np.nan_to_num(one.peak_snr, nan=-np.inf))
+    title = best.name if len(summaries) == 1 else f"{best.name} (of {len(summaries)} sources)"
+    content = png_bytes(draw_overview(best, title=title), dpi=_PICTURE_DPI)
+    replace_atomically(path, lambda temporary: temporary.write_bytes(content))
+    return path
+
+
+def _new_figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _spectrum(axes: Axes, summary: SlitSummary) -> None:
+    x, order = _columns(summary)
+    spectrum, error = summary.spectrum[order], summary.error[order]
+    axes.axhline(0, color=_GREY, lw=0.8)
+    axes.fill_between(
+        x,
+        spectrum - error,
+        spectrum + error,
+        step="mid",
+        color=_BLUE,
+        alpha=0.3,
+        lw=0,
+        label="error of the sum",
+    )
+    axes.step(x, spectrum, where="mid", color=_BLUE, lw=1.4, label="rows of the source, summed")
+    background = summary.background[order]
+    if np.isfinite(background).any():
+        axes.plot(
+            x, background, color=_ORANGE, lw=1.2, ls=(0, (4, 2)), label="as many rows beside it"
+        )
+    calm = np.isfinite(spectrum)
+    if calm.any():
+        calm &= error <= _NOISY * np.median(error[calm])
+        low = float(min((spectrum - error)[calm].min(), 0.0))
+        high = float((spectrum + error)[calm].max())
+        if high > low:
+            axes.set_ylim(low - 0.04 * (high - low), high + 0.06 * (high - low))
+    if x.size > 1:
+        axes.set_xlim(*_edges(x)[[0, -1]])
+    axes.set_xlabel(_wavelength_label(summary))
+    axes.set_ylabel(_with_unit("sum", summary.unit))
+    axes.legend(loc="best", fontsize="small", framealpha=0.9)
+
+
+def _image(
+    axes: Axes,
+    summary: SlitSummary,
+    image: NDArray[np.float64],
+    colours: str,
+    label: str,
+    *,
+    norm: Normalize | None = None,
+) -> None:
+    x, order = _columns(summary)
+    scale = summary.pixel_scale or 1.0
+    bar: dict[str, Any] = {"label": label, "pad": 0.02, "fraction": 0.08, "aspect": 12}
+    if norm is None:
+        norm = Normalize(*_limits(image))
+        bar["extend"] = "both"
+    elif isinstance(norm, LogNorm):
+        bar["format"] = FuncFormatter(lambda value, _: f"{value:g}")
+    elif isinstance(norm, BoundaryNorm):
+        levels = np.arange(1, len(norm.boundaries))
+        bar["ticks"] = levels[:: -(-levels.size // 4)]
+    axes.set_facecolor(_NO_DATA)
+    mesh = axes.pcolormesh(
+        _edges(x),
+        (np.arange(summary.shape[0] + 1) - 0.5 - summary.centre_row) * scale,
+        np.ma.masked_invalid(image[:, order]),
+        cmap=_colours(colours),
+        norm=norm,
+        rasterized=True,
+    )
+    axes.figure.colorbar(mesh, ax=axes, **bar)
+    start, stop = summary.source_rows
+    axes.plot(
+        [1.006, 1.006],
+        (np.array([start, stop]) - 0.5 - summary.centre_row) * scale,
+        transform=axes.get_yaxis_transform(),
+        clip_on=False,
+        color=_ORANGE,
+        lw=4 if stop > start else 0,
+        solid_capstyle="butt",
+    )
+
+
+def _count_norm(most: int) -> Normalize:
+    if most > _MOST_LEVELS:
+        return Normalize(0.0, float(most))
+    return BoundaryNorm(np.arange(max(most, 1) + 1) + 0.5, colormaps[_WEIGHT_COLOURS].N)
+
+
+def _columns(summary: SlitSummary) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Wavelengths in increasing order and their columns; column numbers if none is known."""
+    known = np.flatnonzero(np.isfinite(summary.wavelength))
+    if known.size < 2:
+        columns = np.arange(summary.shape[1])
+        return columns.astype(np.float64), columns
+    order = known[np.argsort(summary.wavelength[known], kind="stable")]
+    return summary.wavelength[order], order
+
+
+def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges half-way between centres, the outer ones as far out as the inner ones are in."""
+    if centres.size < 2:
+        return np.concatenate([centres - 0.5, centres + 0.5])
+    middle = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
+
+
+def _limits(image: NDArray[np.float64]) -> tuple[float, float]:
+    known = image[np.isfinite(image)]
+    if known.size == 0:
+        return 0.0, 1.0
+    low, high = np.percentile(known, _COLOUR_LIMITS)
+    if not high > low:
+        low, high = known.min(), known.max()
+    return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)
+
+
+def _colours(name: str) -> Colormap:
+    return colormaps[name].with_extremes(bad=_NO_DATA)
+
+
+def _with_unit(quantity: str, unit: str) -> str:
+    return f"{quantity} ({unit})" if unit else quantity
+
+
+def _wavelength_label(summary: SlitSummary) -> str:
+    return "wavelength (µm)" if np.isfinite(summary.wavelength).sum() > 1 else "column"
+
+
+def _position_label(summary: SlitSummary) -> str:
+    return "along the slit (arcsec)" if summary.pixel_scale else "along the slit (rows)"

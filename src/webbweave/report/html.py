@@ -1,0 +1,284 @@
+"""A page about a product that needs nothing but a browser: no network, script or second file."""
+
+from __future__ import annotations
+
+import base64
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from stdatamodels.jwst.datamodels import JwstDataModel
+
+from webbweave.datamodels import get_path, replace_atomically, tree_of
+from webbweave.report import captions, figures
+from webbweave.report.spectrum import SlitSummary, summarise
+
+__all__ = ["write_report"]
+
+#: Sources beyond this number are in the table only, so that a page stays below some ten megabytes.
+_MOST_SECTIONS = 20
+
+#: Inches of the two renderings of a broad figure, and of the only one where there are many sources.
+_BROAD, _NARROW, _MEDIUM = 9.6, 5.2, 6.4
+
+#: Packages whose versions decide about the numbers.
+_PACKAGES = ("webbweave", "numpy", "astropy", "gwcs", "stdatamodels")
+
+#: Headings of the columns that the table of inputs is known to have.
+_HEADINGS = {
+    "file": "File",
+    "name": "Name",
+    "nod": "Nod",
+    "offset": "Offset (arcsec)",
+    "exposure_time": "Exposure time (s)",
+    "pixels_used": "Pixels used",
+}
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A figure as the template needs it: data URIs, what a blind reader is told, and a caption."""
+
+    title: str
+    source: str
+    narrow: str | None
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One row of the table of sources and, unless there are too many, its section."""
+
+    anchor: str
+    name: str
+    thumbnail: str
+    facts: tuple[tuple[str, str], ...]
+    pictures: tuple[_Picture, ...]
+
+
+def write_report(
+    path: str | Path,
+    product: JwstDataModel,
+    *,
+    inputs: Sequence[Mapping[str, object]],
+    parameters: Mapping[str, tuple[object, str]],
+    seconds: Mapping[str, float] | None = None,
+    title: str | None = None,
+    product_path: str | Path | None = None,
+) -> Path:
+    """
+    Write a self-contained HTML page about a product.
+
+    Parameters
+    ----------
+    path : str or path
+        A file ending in ``.html``; replaced if it exists.
+    product : SlitModel or MultiSlitModel
+        Rectified spectra. Not changed.
+    inputs : sequence of mapping
+        One row of the table of inputs each. Known columns are ``file``, ``name``, ``nod``,
+        ``offset`` (arcsec), ``exposure_time`` (s) and ``pixels_used``; others are shown under their
+        own names.
+    parameters : mapping of str to (object, str)
+        Value of each parameter and one line about its meaning.
+    seconds : mapping of str to float, optional
+        How long each stage took.
+    title : str, optional
+        Heading of the page instead of the name of the source.
+    product_path : str or path, optional
+        Where the product was saved, for the commands under "What to do next".
+
+    Returns
+    -------
+    path
+        The file.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    path = Path(path)
+    summaries = summarise(product)
+    tree = tree_of(product)
+    page = _template().render(
+        title=title or _title(summaries),
+        subtitle=_subtitle(tree),
+        figures=_key_figures(tree, summaries, len(inputs)),
+        many=len(summaries) > 1,
+        sources=_sources(summaries),
+        most_sections=_MOST_SECTIONS,
+        inputs=_input_table(inputs),
+        parameters=[(name, _text(value), text) for name, (value, text) in parameters.items()],
+        seconds=_seconds(seconds),
+        versions=_versions(),
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        product_name=Path(product_path).name if product_path else "YOUR_PRODUCT_s2d.fits",
+    )
+    replace_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    return path
+
+
+def _template() -> jinja2.Template:
+    text = resources.files("webbweave.report").joinpath("template.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(text)
+
+
+def _title(summaries: Sequence[SlitSummary]) -> str:
+    return summaries[0].name if len(summaries) == 1 else f"{len(summaries)} sources"
+
+
+def _subtitle(tree: Mapping[str, Any]) -> str:
+    """Instrument, elements, detector, programme and date, as far as they are known."""
+    instrument = [
+        str(get_path(tree, f"meta.instrument.{key}", "")) for key in ("name", "grating", "filter")
+    ]
+    program = str(get_path(tree, "meta.observation.program_number", "")).lstrip("0")
+    parts = [
+        str(get_path(tree, "meta.telescope", "")),
+        instrument[0],
+        "/".join(part for part in instrument[1:] if part not in {"", "N/A"}),
+        f"programme {program}" if program else "",
+        f"observed {get_path(tree, 'meta.observation.date', '')}".removesuffix("observed "),
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _key_figures(
+    tree: Mapping[str, Any], summaries: Sequence[SlitSummary], n_input: int
+) -> list[tuple[str, str]]:
+    time = get_path(tree, "meta.exposure.exposure_time") or next(
+        (one.exposure_time for one in summaries if one.exposure_time), None
+    )
+    found = [("Inputs", f"{n_input} exposure{'' if n_input == 1 else 's'}")]
+    if len(summaries) == 1:
+        found.append(("Output", _shape(summaries[0])))
+    else:
+        found.append(("Output", f"{len(summaries)} spectra"))
+    found.append(("Total exposure time", "unknown" if time is None else _duration(float(time))))
+    ranges = [one.wavelength_range for one in summaries if one.wavelength_range]
+    low, high = (
+        min((one[0] for one in ranges), default=0),
+        max((one[1] for one in ranges), default=0),
+    )
+    found.append(("Wavelength range", f"{low:.2f} to {high:.2f} µm" if ranges else "no data"))
+    peaks = [one for one in summaries if np.isfinite(one.peak_snr)]
+    best = max(peaks, key=lambda one: one.peak_snr, default=None)
+    found.append(("Peak signal-to-noise", _peak(best) if best else "no data"))
+    return found
+
+
+def _shape(summary: SlitSummary) -> str:
+    return f"{summary.shape[0]} rows × {summary.shape[1]}\N{NO-BREAK SPACE}columns"  # noqa: RUF001
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes = seconds / 60
+    return f"{seconds:,.0f} s ({minutes:.0f} min)" if minutes < 120 else f"{minutes / 60:.1f} hours"
+
+
+def _peak(summary: SlitSummary) -> str:
+    if not np.isfinite(summary.peak_snr):
+        return "no data"
+    if not np.isfinite(summary.peak_wavelength):
+        return f"{summary.peak_snr:.1f}"
+    return f"{summary.peak_snr:.1f} at {summary.peak_wavelength:.3f}\N{NO-BREAK SPACE}µm"
+
+
+def _sources(summaries: Sequence[SlitSummary]) -> list[_Source]:
+    several = len(summaries) > 1
+    said: set[str] = set()
+    return [
+        _Source(
+            anchor=f"source-{number}",
+            name=one.name,
+            thumbnail=_data_uri(figures.draw_thumbnail(one)) if several else "",
+            facts=(
+                ("Shape", _shape(one)),
+                ("Peak S/N", _peak(one)),
+                ("Exposures", str(one.most_exposures)),
+            ),
+            pictures=_pictures(one, said, several=several) if number <= _MOST_SECTIONS else (),
+        )
+        for number, one in enumerate(summaries, 1)
+    ]
+
+
+def _pictures(summary: SlitSummary, said: set[str], *, several: bool) -> tuple[_Picture, ...]:
+    """Draw the figures of a section; a caption that was said on the page before is not repeated."""
+    plan = (
+        ("Two-dimensional spectrum", figures.draw_image, captions.image, True),
+        ("Spectrum of the source", figures.draw_spectrum, captions.spectrum, True),
+        ("Where the light falls along the slit", figures.draw_profile, captions.profile, False),
+        ("How much each pixel was observed", figures.draw_weights, captions.weights, False),
+    )
+    made = []
+    for title, draw, describe, broad in plan:
+        alt, caption = describe(summary)
+        width = _NARROW if not broad else _MEDIUM if several else _BROAD
+        source = _data_uri(figures.png_bytes(draw(summary, width=width)))
+        narrow = None
+        if broad and not several:
+            narrow = _data_uri(figures.png_bytes(draw(summary, width=_NARROW)))
+        made.append(_Picture(title, source, narrow, alt, "" if caption in said else caption))
+        said.add(caption)
+    return tuple(made)
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def _input_table(inputs: Sequence[Mapping[str, object]]) -> dict[str, list[Any]]:
+    keys = list(dict.fromkeys(key for row in inputs for key in row))
+    return {
+        "headings": [_HEADINGS.get(key, key.replace("_", " ")) for key in keys],
+        "rows": [
+            [Path(str(row[key])).name if key == "file" else _text(row.get(key)) for key in keys]
+            for row in inputs
+        ],
+    }
+
+
+def _text(value: object) -> str:
+    """A value as a reader expects it: no more digits than mean something, a dash for nothing."""
+    match value:
+        case None | "":
+            return "–"  # noqa: RUF001
+        case bool():
+            return "yes" if value else "no"
+        case int() | np.integer():
+            return f"{value:,}"
+        case float() | np.floating():
+            return f"{value:.6g}" if np.isfinite(value) else "–"  # noqa: RUF001
+    return str(value)
+
+
+def _seconds(seconds: Mapping[str, float] | None) -> list[tuple[str, str]]:
+    if not seconds:
+        return []
+    rows = [(name, f"{value:.2f}") for name, value in seconds.items()]
+    return [*rows, ("all stages", f"{sum(seconds.values()):.2f}")]
+
+
+def _versions() -> list[tuple[str, str]]:
+    found = [("Python", platform.python_version())]
+    for name in _PACKAGES:
+        try:
+            found.append((name, importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,35 @@
+"""Rectification and drizzling of slit spectra."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "OutputGrid": "output_wcs",
+    "ResampleOptions": "combine",
+    "ResampleSpecStep": "resample_spec_step",
+    "ResampledSlit": "combine",
+    "SlitExposure": "exposure",
+    "build_output_grid": "output_wcs",
+    "drizzle_exposure": "drizzle",
+    "resample_slit": "combine",
+}
+
+__all__ = [
+    "OutputGrid",
+    "ResampleOptions",
+    "ResampleSpecStep",
+    "ResampledSlit",
+    "SlitExposure",
+    "build_output_grid",
+    "drizzle_exposure",
+    "resample_slit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The algorithms must not import the step, and with it all of stpipe, through their package.
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,312 @@
+"""Resampling of one source: all its exposures onto one rectified grid."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webbweave.errors import InputError
+from webbweave.progress import Progress
+from webbweave.resample.drizzle import Drizzled, check_kernel, drizzle_exposure
+from webbweave.resample.exposure import SlitExposure
+from webbweave.resample.output_wcs import OutputGrid, build_output_grid, spatial_scale
+from webbweave.resample.variance import VarianceCombiner
+from webbweave.resample.weights import check_weight_type, pixel_weights
+
+__all__ = ["ResampleOptions", "ResampledSlit", "parse_fillval", "resample_slit"]
+
+log = logging.getLogger(__name__)
+
+#: Exposures that fit into one plane of the context image: the bits of an int32.
+_CONTEXT_BITS = 32
+
+
+@dataclass(frozen=True)
+class ResampleOptions:
+    """
+    How to resample; the parameters of the step.
+
+    Attributes
+    ----------
+    pixfrac : float
+        Linear size of the shrunk input pixel, in [0, 1].
+    kernel : {'square', 'point'}
+        Drizzle kernel.
+    pixel_scale_ratio : float
+        Input pixel scale over output pixel scale along the slit.
+    pixel_scale : float or None
+        Output pixel scale along the slit [arcsec]; goes before `pixel_scale_ratio`.
+    weight_type : {'ivm', 'exptime', None}
+        Weighting of the input pixels.
+    fillval : str or float
+        Science value of cells without weight: a number, or 'NAN', 'INDEF' or '' for NaN.
+    compat : bool
+        Give the numbers of jwst 3.0 instead of the corrected ones.
+    threads : int
+        Number of threads.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range; the message names the parameter.
+    """
+
+    pixfrac: float = 1.0
+    kernel: str = "square"
+    pixel_scale_ratio: float = 1.0
+    pixel_scale: float | None = None
+    weight_type: str | None = "ivm"
+    fillval: str | float = "NAN"
+    compat: bool = False
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        check_kernel(self.kernel, self.pixfrac)
+        check_weight_type(self.weight_type)
+        parse_fillval(self.fillval)
+        for name in ("pixel_scale_ratio", "pixel_scale"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name}: expected a positive number, found {value}")
+
+
+@dataclass(frozen=True, eq=False)
+class ResampledSlit:
+    """
+    A rectified and combined spectrum image.
+
+    Attributes
+    ----------
+    grid : OutputGrid
+        Its geometry.
+    data, error : ndarray of float32, shape (ny, nx)
+        Science values and their errors, in the unit of the input.
+    variances : dict of str to ndarray of float32, shape (ny, nx)
+        The variance planes that could be made.
+    weight : ndarray of float32, shape (ny, nx)
+        Sum of the weights.
+    context : ndarray of int32, shape (n_plane, ny, nx)
+        Bit k % 32 of plane k // 32 is set where exposure k contributes.
+    ratio : float
+        Input pixel scale over output pixel scale.
+    pixel_area : float or None
+        Nominal area of an output pixel [steradian].
+    used : tuple of int
+        Indices of the exposures that took part.
+    """
+
+    grid: OutputGrid
+    data: NDArray[np.float32]
+    error: NDArray[np.float32]
+    variances: dict[str, NDArray[np.float32]]
+    weight: NDArray[np.float32]
+    context: NDArray[np.int32]
+    ratio: float
+    pixel_area: float | None
+    used: tuple[int, ...]
+
+    @property
+    def wavelength(self) -> NDArray[np.float32]:
+        """Wavelength of each pixel [micron], shape (ny, nx); the same in all rows."""
+        wavelengths = self.grid.table.wavelengths.astype(np.float32)
+        return np.tile(wavelengths, (self.grid.n_row, 1))
+
+
+def parse_fillval(fillval: str | float) -> float:
+    """
+    Read the value for cells without data.
+
+    Parameters
+    ----------
+    fillval : str or float
+        A number, also as text, or 'NAN', 'INDEF' or '' for NaN.
+
+    Returns
+    -------
+    float
+        The value.
+
+    Raises
+    ------
+    ValueError
+        If the text is no number.
+    """
+    if isinstance(fillval, str) and fillval.strip().upper() in ("", "NAN", "INDEF"):
+        return math.nan
+    try:
+        return float(fillval)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"fillval: expected a number or 'NAN', found {fillval!r}") from error
+
+
+def resample_slit(
+    exposures: Sequence[SlitExposure],
+    options: ResampleOptions | None = None,
+    *,
+    progress: Progress | None = None,
+) -> ResampledSlit:
+    """
+    Rectify, drizzle and combine the exposures of one source.
+
+    Parameters
+    ----------
+    exposures : sequence of SlitExposure
+        The exposures, in the order of their bits in the context image. They are not changed.
+    options : ResampleOptions, optional
+        How to do it.
+    progress : Progress, optional
+        Where to count the time: stages ``geometry`` and ``drizzle``.
+
+    Returns
+    -------
+    ResampledSlit
+        The combined spectrum image.
+
+    Raises
+    ------
+    InputError
+        If there is no exposure with usable pixels, or the exposures do not belong together.
+    """
+    options = options or ResampleOptions()
+    progress = progress or Progress()
+    used = _usable(exposures)
+    chosen = [exposures[index] for index in used]
+    _check_alike(chosen)
+    with progress.stage("geometry"):
+        ratio, pixel_area = _scale_ratio(chosen[0], options)
+        grid = build_output_grid(chosen, ratio=ratio, compat=options.compat)
+    with progress.stage("drizzle"):
+        planes = _combine(chosen, grid, options, ratio=ratio, has_area=bool(pixel_area))
+    return ResampledSlit(
+        grid,
+        **planes,
+        ratio=ratio,
+        pixel_area=None if pixel_area is None else pixel_area / ratio,
+        used=tuple(used),
+    )
+
+
+def _usable(exposures: Sequence[SlitExposure]) -> list[int]:
+    """The exposures with pixels to use; the reason why, if there are none."""
+    used, reasons = [], []
+    for index, exposure in enumerate(exposures):
+        n_good = np.count_nonzero(exposure.good)
+        if n_good:
+            used.append(index)
+            continue
+        n_finite = np.count_nonzero(np.isfinite(exposure.data))
+        if n_finite:
+            reason = f"all its {n_finite} finite pixels are flagged DO_NOT_USE or NON_SCIENCE in DQ"
+        else:
+            reason = f"SCI is NaN in all its {exposure.data.size} pixels"
+        reasons.append(f"{exposure.name}: {reason}")
+    if not used:
+        raise InputError("no exposure has a pixel to use: " + "; ".join(reasons))
+    for reason in reasons:
+        log.warning("%s; it is left out", reason)
+    return used
+
+
+def _check_alike(exposures: Sequence[SlitExposure]) -> None:
+    first = exposures[0]
+    for other in exposures[1:]:
+        if other.setup != first.setup:
+            raise InputError(
+                f"{other.name}: taken with {' '.join(other.setup) or 'an unknown set-up'}, but "
+                f"{first.name} with {' '.join(first.setup) or 'an unknown set-up'}; expected one "
+                "instrument, filter and grating"
+            )
+        if other.unit != first.unit:
+            raise InputError(
+                f"{other.name}: BUNIT is {other.unit!r}, but that of {first.name} {first.unit!r}; "
+                "expected one unit"
+            )
+
+
+def _scale_ratio(first: SlitExposure, options: ResampleOptions) -> tuple[float, float | None]:
+    """The ratio of the pixel scales, and the nominal area of an input pixel."""
+    area = first.pixel_area
+    if options.pixel_scale is None:
+        return options.pixel_scale_ratio, area
+    scale = spatial_scale(first)
+    if scale is None or area is None:
+        missing = "pixel scale" if scale is None else "nominal pixel area (PIXAR_SR)"
+        log.warning("%s: its %s is not known, pixel_scale is ignored", first.name, missing)
+        return options.pixel_scale_ratio, area
+    if options.pixel_scale_ratio != 1.0:
+        log.info("pixel_scale is given, pixel_scale_ratio is ignored")
+    return scale / options.pixel_scale, area
+
+
+def _is_flux_density(unit: str) -> bool:
+    """Whether values are per pixel, not per solid angle: a smaller pixel then holds less."""
+    return unit.replace(" ", "").lower() in ("jy", "mjy", "ujy", "njy")
+
+
+def _combine(
+    exposures: Sequence[SlitExposure],
+    grid: OutputGrid,
+    options: ResampleOptions,
+    *,
+    ratio: float,
+    has_area: bool,
+) -> dict[str, Any]:
+    """Drizzle all exposures and divide by the weights; the arrays of a ResampledSlit by name."""
+    scale = 1.0 / ratio if has_area and _is_flux_density(exposures[0].unit) else 1.0
+    weights = pixel_weights(exposures, options.weight_type, compat=options.compat)
+    n_plane = -(-len(exposures) // _CONTEXT_BITS)
+    context = np.zeros((n_plane, *grid.shape), dtype=np.uint32)
+    total, total_weight = np.zeros(grid.shape), np.zeros(grid.shape)
+    variances = VarianceCombiner(grid.shape, options.weight_type, options.compat)
+    for index, (exposure, weight) in enumerate(zip(exposures, weights, strict=True)):
+        drizzled = _drizzle(exposure, weight, grid, scale, options)
+        if not drizzled.hit.any():
+            log.warning("%s: none of its pixels falls on the output grid", exposure.name)
+        total += drizzled.sums["data"]
+        total_weight += drizzled.weight
+        variances.add(drizzled, exposure.exposure_time)
+        bit = np.uint32(1 << index % _CONTEXT_BITS)
+        context[index // _CONTEXT_BITS] |= drizzled.hit.astype(np.uint32) * bit
+    with np.errstate(divide="ignore", invalid="ignore"):
+        data = total / total_weight
+    data[total_weight == 0] = parse_fillval(options.fillval)
+    planes, error = variances.result(ratio)
+    return {
+        "data": data.astype(np.float32),
+        "error": error,
+        "variances": planes,
+        "weight": total_weight.astype(np.float32),
+        "context": context.view(np.int32),
+    }
+
+
+def _drizzle(
+    exposure: SlitExposure,
+    weight: NDArray[np.float32],
+    grid: OutputGrid,
+    scale: float,
+    options: ResampleOptions,
+) -> Drizzled:
+    data = np.where(exposure.invalid, np.float32(np.nan), exposure.data).astype(np.float32)
+    if exposure.background:
+        data -= np.float32(exposure.background)
+    planes = {"data": data * np.float32(scale)}
+    for name, variance in exposure.variances.items():
+        with np.errstate(invalid="ignore"):
+            planes[name] = np.sqrt(np.asarray(variance, np.float32)) * np.float32(scale)
+    return drizzle_exposure(
+        planes,
+        weight,
+        grid.pixel_map(exposure),
+        grid.shape,
+        pixfrac=options.pixfrac,
+        kernel=options.kernel,
+        compat=options.compat,
+        threads=options.threads,
+    )

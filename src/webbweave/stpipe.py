@@ -1,0 +1,244 @@
+"""The base of every step: at home in stpipe pipelines, and at work without a reference server."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
+from stdatamodels.jwst.datamodels import JwstDataModel
+from stpipe import Step
+from stpipe.config_parser import ConfigObj
+
+from webbweave.datamodels import Inputs, collect_inputs, open_model, save_model
+from webbweave.progress import Progress
+
+__all__ = ["HOUSEKEEPING", "KNOWN_SUFFIXES", "WeaveStep", "strip_suffix"]
+
+log = logging.getLogger(__name__)
+
+#: Product suffixes of the JWST pipeline (jwst documentation, "Product Types"): one of them at the
+#: end of a name is replaced by the new one.
+KNOWN_SUFFIXES = (
+    "uncal",
+    "rate",
+    "rateints",
+    "cal",
+    "calints",
+    "crf",
+    "crfints",
+    "i2d",
+    "phot",
+    "s2d",
+    "s3d",
+    "x1d",
+    "x1dints",
+    "c1d",
+    "bsub",
+    "cat",
+)
+
+
+def strip_suffix(name: str) -> tuple[str, str]:
+    """
+    Remove the product suffix of a file name.
+
+    Parameters
+    ----------
+    name : str
+        A file name without extension, as ``jw..._nrs1_cal``.
+
+    Returns
+    -------
+    root : str
+        The name without suffix; the name itself if it ends in no known suffix.
+    separator : str
+        What separates the root from a suffix.
+    """
+    root, _, suffix = name.rpartition("_")
+    return (root, "_") if root and suffix in KNOWN_SUFFIXES else (name, "_")
+
+
+def _has_reference_server() -> bool:
+    return bool(os.environ.get("CRDS_SERVER_URL") or os.environ.get("CRDS_PATH"))
+
+
+#: Parameters of stpipe itself, which say nothing about how a product was made.
+HOUSEKEEPING = frozenset(
+    line.split("=")[0].strip() for line in Step.spec.splitlines() if "=" in line
+) | {"maximum_cores"}
+
+
+class WeaveStep(Step):
+    """
+    A pipeline step of webbweave.
+
+    Steps run by ``call``, ``run``, ``strun`` and as hooks of other steps. Parameters of a reference
+    server are asked for only where one is configured (``CRDS_SERVER_URL`` or ``CRDS_PATH``).
+    """
+
+    spec: ClassVar[str] = """
+    output_ext         = string(default='.fits')     # Type of the product
+    output_use_index   = boolean(default=False)      # Append index.
+    compat             = boolean(default=False)      # Give the numbers of the jwst pipeline
+    maximum_cores      = string(default='none')      # Threads: none, quarter, half, all, a number
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: Where the step counts its time.
+        self.progress = Progress()
+        self._inputs: Inputs | None = None
+
+    def collect(self, init: Any) -> Inputs:
+        """
+        List the exposures that the step was given, and name its products after them.
+
+        Parameters
+        ----------
+        init : object
+            What ``process`` was called with.
+
+        Returns
+        -------
+        Inputs
+            The exposures.
+
+        Raises
+        ------
+        InputError, TypeError
+            As `~webbweave.datamodels.collect_inputs`.
+        """
+        self._inputs = inputs = collect_inputs(init)
+        if self.search_attr("_input_filename") is None or inputs.product_name:
+            self._input_filename = inputs.product_name or inputs.members[0].name
+        return inputs
+
+    @classmethod
+    def get_config_from_reference(
+        cls, dataset: Any, disable: bool | None = None, crds_observatory: str | None = None
+    ) -> ConfigObj:
+        """
+        Ask the reference server for parameters, if one is configured.
+
+        Parameters
+        ----------
+        dataset : object
+            What the step is called with.
+        disable : bool, optional
+            Never ask.
+        crds_observatory : str, optional
+            Which observatory's references.
+
+        Returns
+        -------
+        ConfigObj
+            The parameters; empty without a server.
+        """
+        if not _has_reference_server():
+            return ConfigObj()
+        return super().get_config_from_reference(dataset, disable, crds_observatory)
+
+    @classmethod
+    def _get_crds_parameters(cls, dataset: Any) -> tuple[dict[str, Any], str]:
+        # The base class opens the input for this, and closes it again.
+        if not _has_reference_server():
+            return {}, "jwst"
+        parameters: tuple[dict[str, Any], str] = super()._get_crds_parameters(dataset)
+        return parameters
+
+    @classmethod
+    def _datamodels_open(cls, init: Any, **_: Any) -> JwstDataModel:
+        return open_model(init)
+
+    @staticmethod
+    def get_stpipe_loggers() -> tuple[str, ...]:
+        """Name the loggers that stpipe sets up while a step runs."""
+        return ("webbweave", "stpipe", "py.warnings")
+
+    @staticmethod
+    def remove_suffix(name: str) -> tuple[str, str]:
+        """
+        Remove the product suffix of a file name; see `strip_suffix`.
+
+        Parameters
+        ----------
+        name : str
+            A file name without extension.
+
+        Returns
+        -------
+        (str, str)
+            The root and the separator.
+        """
+        return strip_suffix(name)
+
+    def finalize_result(self, result: Any, reference_files_used: Sequence[Any]) -> None:
+        """
+        Note in the product which software made it, and how.
+
+        Parameters
+        ----------
+        result : `~stdatamodels.jwst.datamodels.JwstDataModel`
+            The product, changed in place.
+        reference_files_used : sequence
+            Not used: there are none.
+        """
+        if not isinstance(result, JwstDataModel):
+            return
+        own = {name: value for name, value in self.get_pars().items() if name not in HOUSEKEEPING}
+        settings = ", ".join(f"{name}={value!r}" for name, value in own.items())
+        result.add_history_entry(
+            f"webbweave {version('webbweave')} {self.class_alias}: {settings}",
+            software={"name": "webbweave", "version": version("webbweave")},
+        )
+
+    def save_model(
+        self,
+        model: Any,
+        suffix: str | None = None,
+        idx: Any = None,
+        output_file: str | None = None,
+        force: bool = False,
+        **components: Any,
+    ) -> Any:
+        """
+        Save a product under the name that stpipe gives it, atomically and never over an input.
+
+        Parameters
+        ----------
+        model : data model or sequence of data models
+            What to save.
+        suffix : str, optional
+            Instead of the suffix of the step.
+        idx : object, optional
+            Number in a series.
+        output_file : str, optional
+            Name to derive the product's name from.
+        force : bool, optional
+            Save even if the step is not set to.
+        **components
+            Further parts of the name.
+
+        Returns
+        -------
+        list of path or path or None
+            The files written.
+        """
+        if not isinstance(model, JwstDataModel):
+            return super().save_model(
+                model, suffix=suffix, idx=idx, output_file=output_file, force=force, **components
+            )
+        output_file = output_file or self.output_file
+        if not (force or self.save_results or output_file):
+            return None
+        if self.output_use_model or (output_file is None and not self.search_output_file):
+            output_file, idx = model.meta.filename, None
+        path = self.make_output_path(basepath=output_file, suffix=suffix, idx=idx, **components)
+        return save_model(model, path, inputs=self._input_paths())
+
+    def _input_paths(self) -> Iterable[Path]:
+        return self._inputs.paths if self._inputs is not None else ()
