@@ -113,23 +113,18 @@ def _model_from_hdulist(path: Path, hdulist: fits.HDUList, *, mapped: bool) -> J
     if mapped:
         _check_complete(path, hdulist)
     model_class = _model_class(path, hdulist)
-    embedded = _embedded_asdf(hdulist) if mapped else None
-    if mapped and embedded is None:
+    embedded = _embedded_tree(hdulist) if mapped else {}
+    if mapped and not embedded:
         log.warning("%s: has no ASDF extension, and so no WCS; is the file complete?", path)
-    if embedded is None or embedded.tree.get(fits_support.FITS_HASH_KEY) != fits_support.fits_hash(
-        hdulist
-    ):
+    if embedded.get(fits_support.FITS_HASH_KEY, "") == fits_support.fits_hash(hdulist):
+        content: Any = _link_arrays(embedded, _array_loader(path, hdulist))
+        content["meta"]["filename"] = path.name
+    else:
         log.debug("%s: headers differ from the embedded tree, reading through the schema", path)
-        return _unchecked(model_class(hdulist))
-    # Assigning to .tree would validate it.
-    embedded._tree = _link_arrays(embedded.tree, _array_loader(path, hdulist))
-    embedded._tree["meta"]["filename"] = path.name
-    return _unchecked(model_class(embedded))
-
-
-def _unchecked(model: JwstDataModel) -> JwstDataModel:
-    # Not by keyword: SlitModel would store it as one of its attributes.
-    model._validate_on_assignment = False
+        content = hdulist
+    model = model_class(content, validate_on_assignment=False)
+    # SlitModel stores any keyword as one of its attributes.
+    model._instance.pop("validate_on_assignment", None)
     return model
 
 
@@ -160,12 +155,12 @@ def _model_class(path: Path, hdulist: fits.HDUList) -> type[JwstDataModel]:
     )
 
 
-def _embedded_asdf(hdulist: fits.HDUList) -> asdf.AsdfFile | None:
-    """Open the ASDF extension."""
+def _embedded_tree(hdulist: fits.HDUList) -> dict[str, Any]:
+    """Read the ASDF extension; empty if there is none."""
     try:
         raw = hdulist["ASDF"].data[0][0].tobytes()
     except KeyError:
-        return None
+        return {}
     # The context copies the configuration: fill the copied caches first, or every file pays for
     # collecting the entry points of all installed extensions again.
     config = asdf.get_config()
@@ -174,7 +169,8 @@ def _embedded_asdf(hdulist: fits.HDUList) -> asdf.AsdfFile | None:
         quiet.validate_on_read = False
         quiet.legacy_fill_schema_defaults = False
         quiet.add_extension(_ARRAYS)
-        return asdf.open(io.BytesIO(raw), ignore_missing_extensions=True)
+        with asdf.open(io.BytesIO(raw), ignore_missing_extensions=True) as file:
+            return dict(file.tree)
 
 
 #: The versions of the array tag of the ASDF standard.

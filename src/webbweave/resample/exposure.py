@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from gwcs import WCS
@@ -50,6 +51,9 @@ class SlitGrid:
         Wavelength [micron]; all arrays are NaN outside the slit.
     centre_column : int
         Index into the grid of the column at the centre of the bounding box.
+    to_sky : callable
+        From the slit frame (x_slit, y_slit, wavelength) to right ascension and declination [degree]
+        and wavelength [micron].
     """
 
     x_start: int
@@ -60,6 +64,7 @@ class SlitGrid:
     dec: NDArray[np.float64]
     wavelength: NDArray[np.float64]
     centre_column: int
+    to_sky: Callable[..., tuple[Any, Any, Any]]
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -231,7 +236,7 @@ def evaluate_slit(wcs: WCS, shape: tuple[int, ...], *, name: str = "the exposure
         plane[undefined] = np.nan
     centre = min(max(int((x0 + x1) / 2) - int(columns[0]), 0), columns.size - 1)
     return SlitGrid(
-        int(columns[0]), int(rows[0]), slit_y, wavelength_slit, ra, dec, wavelength, centre
+        int(columns[0]), int(rows[0]), slit_y, wavelength_slit, ra, dec, wavelength, centre, to_sky
     )
 
 

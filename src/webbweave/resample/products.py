@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,14 +56,11 @@ class SlitInput:
         name = str(self.tree.get("source_name") or "").strip()
         return name or str(self.tree.get("source_id") or "")
 
-    def metadata(self) -> dict[str, Any]:
-        """
-        Merge the metadata of the slit with those of its exposure.
+    @cached_property
+    def metadata(self) -> Mapping[str, Any]:
+        """The metadata of the slit merged with those of its exposure, as a tree without arrays.
 
-        Returns
-        -------
-        dict
-            A new tree without arrays; what is specific to the slit stays as it is.
+        What is specific to the slit stays as it is.
         """
         merged = copy_metadata(self.tree)
         if self.exposure_tree is self.tree:
@@ -103,7 +101,7 @@ class SlitInput:
             dq = np.zeros(data.shape, dtype=np.uint32)
         elif dq.shape != data.shape:
             raise InputError(f"{self.name}: DQ has shape {dq.shape}, but SCI {data.shape}")
-        meta = self.metadata()["meta"]
+        meta = self.metadata["meta"]
         wcs = get_path(self.tree, "meta.wcs")
         if wcs is None:
             raise InputError(
@@ -253,8 +251,8 @@ def product_tree(
     dict
         Arrays and metadata; the attributes of the slit are those of the first input.
     """
-    sources = [inputs[index].metadata() for index in resampled.used]
-    tree = inputs[resampled.used[0]].metadata()
+    sources = [inputs[index].metadata for index in resampled.used]
+    tree = copy_metadata(sources[0])
     if blend:
         blend_metadata(tree, sources, SlitModel)
     pointings = combine_exposure_times(tree, sources)
@@ -292,7 +290,7 @@ def add_header_table(model: JwstDataModel, inputs: Sequence[SlitInput]) -> None:
     inputs : sequence of SlitInput
         What it was made of.
     """
-    table = header_table([item.metadata() for item in inputs], SlitModel)
+    table = header_table([item.metadata for item in inputs], SlitModel)
     attach_table(model, "hdrtab", table, "Header values of the inputs")
 
 

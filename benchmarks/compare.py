@@ -1,0 +1,185 @@
+"""This package and its peers side by side, in one run on one machine.
+
+    python benchmarks/compare.py resample [--rounds 5] [--case NAME]
+    python benchmarks/compare.py open
+
+Needs ``pip install .[peers]``. Each measurement is a process of its own, the two packages take
+turns, and the fastest call of each process counts: machines are shared and noisy, so compare
+ratios, not seconds. The results are compared too: a fast wrong answer is no answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+CASES = {
+    "resample": {
+        "slit1": "one exposure, open model to product",
+        "slit3": "three exposures, open models to product",
+        "slit3-files": "three exposures, files to product",
+        "slit3-save": "three exposures, files to saved product",
+    },
+    "open": {"open": "open one exposure and its WCS"},
+}
+PACKAGES = ("webbweave", "webbweave-compat", "jwst")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("topic", choices=CASES, help="what to compare")
+    parser.add_argument("--rounds", type=int, default=5, help="processes per package (default: 5)")
+    parser.add_argument("--repeat", type=int, default=5, help="calls per process (default: 5)")
+    parser.add_argument("--case", help="one case only")
+    parser.add_argument("--worker", nargs=2, metavar=("PACKAGE", "CASE"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        print(json.dumps(measure(*options.worker, options.repeat)))
+        return
+    for case, meaning in CASES[options.topic].items():
+        if options.case in (None, case):
+            compare(options, case, meaning)
+
+
+def compare(options: argparse.Namespace, case: str, meaning: str) -> None:
+    packages = [p for p in PACKAGES if case != "open" or p != "webbweave-compat"]
+    rounds: dict[str, list[dict[str, float]]] = {package: [] for package in packages}
+    for _ in range(options.rounds):
+        for package in packages:
+            rounds[package].append(run_worker(options, package, case))
+    print(f"\n{case}: {meaning} ({options.rounds} processes of {options.repeat} calls each)")
+    heads = ("best [s]", "median [s]", "ratio", "first [s]", "ratio", "added [MB]")
+    widths = (10, 12, 8, 11, 8, 12)
+    print(
+        " " * 18 + "".join(f"{head:>{n}s}" for head, n in zip(heads, widths, strict=True)) + "  sum"
+    )
+    reference = rounds["jwst"]
+    for package in packages:
+        runs = rounds[package]
+        best = min(run["best"] for run in runs)
+        middle = statistics.median(run["best"] for run in runs)
+        first = statistics.median(run["first"] for run in runs)
+        ratio = statistics.median(
+            peer["best"] / own["best"] for peer, own in zip(reference, runs, strict=True)
+        )
+        first_ratio = statistics.median(run["first"] for run in reference) / first
+        memory = statistics.median(run["added_mb"] for run in runs)
+        print(
+            f"{package:18s}{best:10.4f}{middle:12.4f}{ratio:8.2f}{first:11.3f}{first_ratio:8.2f}"
+            f"{memory:12.1f}  {runs[0]['sum']:.6f}"
+        )
+
+
+def run_worker(options: argparse.Namespace, package: str, case: str) -> dict[str, float]:
+    command = [sys.executable, __file__, options.topic, "--repeat", str(options.repeat)]
+    environment = os.environ | {
+        # Keep the peer from asking its reference server for parameters.
+        "STPIPE_DISABLE_CRDS_STEPPARS": "true",
+        "CRDS_SERVER_URL": "https://crds.invalid",
+        "CRDS_PATH": tempfile.gettempdir(),
+    }
+    if package.startswith("webbweave"):
+        environment = dict(os.environ)
+    done = subprocess.run(
+        [*command, "--worker", package, case],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"{package} failed on {case}:\n{done.stderr}")
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def measure(package: str, case: str, repeat: int) -> dict[str, float]:
+    """Time one case here: CPU seconds of the first call, and of the best of the others."""
+    import numpy as np
+
+    work = prepare(package, case)
+    before = peak_mb()
+    seconds = []
+    for _ in range(repeat + 1):
+        start = time.process_time()
+        result = work()
+        seconds.append(time.process_time() - start)
+    return {
+        "first": seconds[0],
+        "best": min(seconds[1:]),
+        "added_mb": peak_mb() - before,
+        "sum": float(np.nansum(result, dtype=np.float64)),
+    }
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def prepare(package: str, case: str) -> Callable[[], object]:
+    """Import a package and return what is to be timed; it returns the science array."""
+    from webbweave.data import example_exposures
+
+    files = [str(path) for path in example_exposures()]
+    if package == "jwst":
+        from jwst.resample import ResampleSpecStep
+        from stdatamodels.jwst.datamodels import open as open_model
+
+        parameters: dict[str, object] = {}
+    else:
+        from webbweave import ResampleSpecStep
+        from webbweave.datamodels import open_model
+
+        parameters = {"compat": package.endswith("compat")}
+
+    def resample(inputs: list[object]) -> object:
+        data = inputs[0] if len(inputs) == 1 else inputs
+        return ResampleSpecStep.call(data, configure_log=False, **parameters).data
+
+    if case == "open":
+        return lambda: open_and_evaluate(open_model, files[0])
+    if case == "slit3-files":
+        return lambda: resample([*files] if package != "jwst" else [open_model(f) for f in files])
+    if case == "slit3-save":
+        return lambda: save_and_return(open_model, ResampleSpecStep, files, package, parameters)
+    models = [open_model(path) for path in files[: 1 if case == "slit1" else 3]]
+    return lambda: resample(models)
+
+
+def open_and_evaluate(open_model: Callable[..., object], path: str) -> object:
+    model = open_model(path)  # held: the WCS of stdatamodels does not outlive its model
+    return model.meta.wcs(170.0, 12.0)[2]  # type: ignore[attr-defined]
+
+
+def save_and_return(
+    open_model: Callable[..., object],
+    step: object,
+    files: list[str],
+    package: str,
+    parameters: dict[str, object],
+) -> object:
+    inputs = [open_model(path) for path in files] if package == "jwst" else files
+    with tempfile.TemporaryDirectory() as folder:
+        product = step.call(  # type: ignore[attr-defined]
+            inputs,
+            configure_log=False,
+            save_results=True,
+            output_dir=folder,
+            output_file="product.fits",
+            **parameters,
+        )
+        assert list(Path(folder).glob("*.fits")), "the product was not saved"
+        return product.data
+
+
+if __name__ == "__main__":
+    main()
