@@ -15,6 +15,10 @@ __all__ = ["WavelengthTable", "at_position", "column_medians", "merge_wavelength
 #: they come from the same detector column seen by two exposures.
 _SAME_WAVELENGTH = 0.1
 
+#: A table is continued by wavelengths at least this fraction of its last step beyond its end, so
+#: that no column is much narrower than its neighbours.
+_CLEAR = 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class WavelengthTable:
@@ -154,7 +158,8 @@ def merge_wavelengths(
     tables : sequence of ndarray of float64, shape (n_e,)
         Wavelengths of each exposure [micron], ascending; empty ones are passed over.
     compat : bool, optional
-        Take the smallest step from the first exposure only, as jwst does.
+        Take all wavelengths beyond the range, and the smallest step from the first exposure only,
+        as jwst does.
 
     Returns
     -------
@@ -166,9 +171,12 @@ def merge_wavelengths(
         return np.empty(0)
     merged, remaining = filled[0], filled[1:]
     while remaining:
-        low, high = merged[0], merged[-1]
-        overlaps = [min(high, other[-1]) - max(low, other[0]) for other in remaining]
+        overlaps = [min(merged[-1], t[-1]) - max(merged[0], t[0]) for t in remaining]
         other = remaining.pop(int(np.argmax(overlaps)))
+        low, high = merged[0], merged[-1]
+        if not compat and merged.size > 1:
+            low -= _CLEAR * (merged[1] - merged[0])
+            high += _CLEAR * (merged[-1] - merged[-2])
         merged = np.concatenate([other[other < low], merged, other[other > high]])
     stepped = filled[:1] if compat else filled
     steps = [abs(np.diff(table).min()) for table in stepped if table.size > 1]

@@ -1,0 +1,137 @@
+"""Projection, angles and outlines on the sky."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import synthetic
+from astropy.coordinates import SkyCoord
+from astropy.modeling.models import Pix2Sky_TAN, RotateNative2Celestial
+
+from webbweave.errors import InputError
+from webbweave.resample import build_output_grid
+from webbweave.resample.exposure import evaluate_slit
+from webbweave.resample.footprint import fixed_slit_region, sky_box_region
+from webbweave.resample.output_wcs import spatial_scale
+from webbweave.resample.tangent import TangentPlane, angular_separation
+
+
+@pytest.mark.parametrize("centre", [(0.0, 0.0), (359.99, 45.0), (120.0, -89.9), (30.0, 90.0)])
+def test_projection_agrees_with_astropy_and_inverts(centre):
+    x, y = np.random.default_rng(1).uniform(-0.02, 0.02, (2, 50))
+    plane = TangentPlane(*centre)
+    ra, dec = plane.deproject(x, y)
+    expected = (Pix2Sky_TAN() | RotateNative2Celestial(*centre, 180))(x, y)
+    found = SkyCoord(ra, dec, unit="deg")
+    assert found.separation(SkyCoord(*expected, unit="deg")).arcsec.max() < 1e-8
+    np.testing.assert_allclose(plane.project(ra, dec), (x, y), atol=1e-12)
+
+
+def test_separation_agrees_with_astropy():
+    points = (10.0, 20.0, 10.00003, 20.00001)
+    expected = SkyCoord(*points[:2], unit="deg").separation(SkyCoord(*points[2:], unit="deg"))
+    assert angular_separation(*points) == pytest.approx(expected.deg, rel=1e-9)
+    assert angular_separation(359.999, 0, 0.001, 0) == pytest.approx(0.002)
+    assert np.isnan(angular_separation(np.nan, 0, 1, 1))
+
+
+def corners(region):
+    return np.array(region.removeprefix("POLYGON ICRS  ").split(), dtype=float).reshape(4, 2)
+
+
+def test_box_region_wraps_at_zero():
+    found = corners(sky_box_region(np.array([359.999, 0.001]), np.array([-1.0, 1.0])))
+    np.testing.assert_allclose(
+        found, [[359.999, -1], [0.001, -1], [0.001, 1], [359.999, 1]], atol=1e-9
+    )
+
+
+def test_fixed_slit_region_has_the_width_of_the_slit():
+    plane = TangentPlane(80.0, 30.0)
+    ra, dec = plane.deproject(np.linspace(0, 3e-4, 10), np.linspace(0, 4e-4, 10))
+    width, length = 0.2 / 3600, 3.2 / 3600
+    given = plane.deproject(np.array([0, length, length, 0]), np.array([0, 0, width, width]))
+    text = " ".join(f"{a:.9f} {d:.9f}" for a, d in zip(*given, strict=True))
+    found = corners(fixed_slit_region(ra, dec, f"POLYGON ICRS  {text}"))
+    sides = [angular_separation(*found[k], *found[(k + 1) % 4]) for k in range(4)]
+    assert min(sides) == pytest.approx(width, rel=1e-3)
+    assert max(sides) == pytest.approx(5e-4, rel=1e-3)
+    centre = plane.project(*found.T)
+    np.testing.assert_allclose(np.mean(centre, axis=1), [1.5e-4, 2e-4], atol=1e-8)
+    assert corners(fixed_slit_region(ra, dec, "unknown")).shape == (4, 2)
+
+
+def test_slit_is_evaluated_on_its_bounding_box_only():
+    wcs = synthetic.slit_wcs()
+    wcs.bounding_box = ((9.5, 200.5), (2.2, 22.7))
+    grid = evaluate_slit(wcs, synthetic.SHAPE)
+    assert grid.window == (slice(2, 23), slice(10, 201))
+    x, y = 50, 12
+    expected = wcs(x, y)
+    inside = (y - grid.y_start, x - grid.x_start)
+    found = (grid.ra[inside], grid.dec[inside], grid.wavelength[inside])
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+    exposure = synthetic.exposure(wcs=wcs)
+    column, row = build_output_grid([exposure]).pixel_map(exposure)
+    assert column.shape == synthetic.SHAPE
+    assert np.isnan(column[:, :10]).all()
+    assert np.isfinite(column[y, x])
+    assert np.isfinite(row[y, x])
+
+
+def test_a_wcs_without_slit_frame_is_refused():
+    from gwcs import WCS
+
+    wcs = synthetic.slit_wcs()
+    plain = WCS([(wcs.input_frame, wcs.forward_transform), (wcs.output_frame, None)])
+    with pytest.raises(InputError, match="slit_frame"):
+        evaluate_slit(plain, synthetic.SHAPE, name="lrs.fits")
+    far = synthetic.slit_wcs()
+    far.bounding_box = ((900.0, 950.0), (0.0, 20.0))
+    with pytest.raises(InputError, match="bounding box"):
+        evaluate_slit(far, synthetic.SHAPE)
+
+
+def test_scales():
+    exposure = synthetic.exposure()
+    assert spatial_scale(exposure) == pytest.approx(synthetic.PIXEL_SCALE, rel=1e-4)
+    for ratio in (0.5, 1.0, 2.0):
+        grid = build_output_grid([exposure], ratio=ratio)
+        assert grid.pixel_scale == pytest.approx(synthetic.PIXEL_SCALE / ratio, rel=1e-4)
+        expected = 2 * synthetic.HALF_LENGTH / synthetic.PIXEL_SCALE * ratio
+        assert grid.shape[0] == pytest.approx(expected, abs=2)
+
+
+def test_slit_frame_of_the_output_is_that_of_the_reference():
+    exposure = synthetic.exposure()
+    grid = build_output_grid([exposure])
+    wcs = grid.to_gwcs()
+    row = np.arange(grid.n_row)
+    ra, dec, wavelength = wcs(np.full(grid.n_row, 110), row)
+    expected = exposure.wcs.get_transform("world", "slit_frame")(ra, dec, wavelength)[1]
+    np.testing.assert_allclose(grid.slit_y, expected, atol=1e-7)
+    found = wcs.get_transform("detector", "slit_frame")(110, row)
+    np.testing.assert_allclose(found[1], expected, atol=1e-7)
+    np.testing.assert_allclose(found[2], wavelength)
+
+
+def test_real_slit_frame(real_exposures):
+    grid = build_output_grid(real_exposures)
+    first = real_exposures[0]
+    row = np.arange(grid.n_row)
+    middle = grid.table.wavelengths[grid.shape[1] // 2]
+    slit_wavelength = np.full(grid.n_row, middle * 1e-6)
+    ra, dec, _ = first.grid.to_sky(np.zeros(grid.n_row), grid.slit_y, slit_wavelength)
+    np.testing.assert_allclose(grid.line.row(*grid.plane.project(ra, dec)), row, atol=1e-6)
+    # The inverse transform of the file is a fit of its own.
+    to_slit = first.wcs.get_transform("world", "slit_frame")
+    inverse = to_slit(*grid.sky(row.astype(float)), np.full(grid.n_row, middle))[1]
+    np.testing.assert_allclose(grid.slit_y, inverse, atol=3e-4)
+
+
+def test_the_reference_is_the_first_exposure_with_data():
+    dark = synthetic.exposure(np.full(synthetic.SHAPE, 0.0), nod=0.3)
+    bright = synthetic.exposure()
+    assert build_output_grid([dark, bright]).reference == 1
+    assert build_output_grid([bright, dark]).reference == 0
+    assert build_output_grid([dark]).reference == 0
