@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from webbweave.data import example_exposures
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -28,3 +30,9 @@ def shared_dir() -> Path:
     if not ((folder / "spec").is_dir() and (folder / "data").is_dir()):
         pytest.skip("needs the reference data: set WEBBWEAVE_TEST_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def example_files() -> list[Path]:
+    """The three bundled NIRSpec PRISM exposures."""
+    return example_exposures()

@@ -2,15 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from webbweave.data import example_exposures
 from webbweave.datamodels import read_model
 from webbweave.resample.products import slit_inputs
-
-
-@pytest.fixture(scope="session")
-def example_files():
-    """The three bundled NIRSpec PRISM exposures."""
-    return example_exposures()
 
 
 @pytest.fixture(scope="session")

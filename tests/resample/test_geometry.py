@@ -11,7 +11,7 @@ from astropy.modeling.models import Pix2Sky_TAN, RotateNative2Celestial
 from webbweave.errors import InputError
 from webbweave.resample import build_output_grid
 from webbweave.resample.exposure import evaluate_slit
-from webbweave.resample.footprint import fixed_slit_region, sky_box_region
+from webbweave.resample.footprint import sky_box_region
 from webbweave.resample.output_wcs import spatial_scale
 from webbweave.resample.tangent import TangentPlane, angular_separation
 
@@ -44,21 +44,6 @@ def test_box_region_wraps_at_zero():
     np.testing.assert_allclose(
         found, [[359.999, -1], [0.001, -1], [0.001, 1], [359.999, 1]], atol=1e-9
     )
-
-
-def test_fixed_slit_region_has_the_width_of_the_slit():
-    plane = TangentPlane(80.0, 30.0)
-    ra, dec = plane.deproject(np.linspace(0, 3e-4, 10), np.linspace(0, 4e-4, 10))
-    width, length = 0.2 / 3600, 3.2 / 3600
-    given = plane.deproject(np.array([0, length, length, 0]), np.array([0, 0, width, width]))
-    text = " ".join(f"{a:.9f} {d:.9f}" for a, d in zip(*given, strict=True))
-    found = corners(fixed_slit_region(ra, dec, f"POLYGON ICRS  {text}"))
-    sides = [angular_separation(*found[k], *found[(k + 1) % 4]) for k in range(4)]
-    assert min(sides) == pytest.approx(width, rel=1e-3)
-    assert max(sides) == pytest.approx(5e-4, rel=1e-3)
-    centre = plane.project(*found.T)
-    np.testing.assert_allclose(np.mean(centre, axis=1), [1.5e-4, 2e-4], atol=1e-8)
-    assert corners(fixed_slit_region(ra, dec, "unknown")).shape == (4, 2)
 
 
 def test_slit_is_evaluated_on_its_bounding_box_only():

@@ -16,7 +16,7 @@ from webbweave.datamodels.blending import blend_metadata, combine_exposure_times
 from webbweave.errors import InputError, UnsupportedInputError
 from webbweave.resample.combine import ResampledSlit, ResampleOptions
 from webbweave.resample.exposure import VARIANCES, SlitExposure
-from webbweave.resample.footprint import fixed_slit_region, sky_box_region
+from webbweave.resample.footprint import sky_box_region
 
 __all__ = ["SlitInput", "add_header_table", "group_by_source", "product_tree", "slit_inputs"]
 
@@ -303,11 +303,7 @@ def _set_geometry(tree: dict[str, Any], resampled: ResampledSlit) -> None:
         meta, "photometry.pixelarea_arcsecsq", None if area is None else area * _ARCSEC2_PER_SR
     )
     ra, dec = grid.sky(np.arange(grid.n_row, dtype=np.float64))
-    region = get_path(meta, "wcsinfo.s_region")
-    if get_path(meta, "exposure.type") == "NRS_FIXEDSLIT" and region:
-        set_path(meta, "wcsinfo.s_region", fixed_slit_region(ra, dec, region))
-    else:
-        set_path(meta, "wcsinfo.s_region", sky_box_region(ra, dec))
+    set_path(meta, "wcsinfo.s_region", sky_box_region(ra, dec))
     wavelengths = grid.table.wavelengths
     set_path(meta, "wcsinfo.spectral_region", [float(wavelengths[0]), float(wavelengths[-1])])
     meta["wcs"] = grid.to_gwcs()
