@@ -172,7 +172,6 @@ def _input_rows(step: Any) -> list[dict[str, object]]:
             "file": summary.name,
             "exposure_time": summary.exposure_time,
             "pixels_used": summary.n_used,
-            "pixels flagged": summary.n_flagged,
         }
         for summary in step.summaries
     ]

@@ -147,14 +147,13 @@ class ExposureSummary:
         File and slit.
     exposure_time : float or None
         Measurement time, or exposure time if that is not known [s].
-    n_used, n_flagged : int
-        Pixels that may contribute; finite pixels that are flagged.
+    n_used : int
+        Number of pixels that may contribute.
     """
 
     name: str
     exposure_time: float | None
     n_used: int
-    n_flagged: int
 
     @classmethod
     def of(cls, exposure: SlitExposure) -> ExposureSummary:
@@ -171,14 +170,8 @@ class ExposureSummary:
         ExposureSummary
             Its summary.
         """
-        good = exposure.good
-        flagged = ~good & np.isfinite(exposure.data)
-        return cls(
-            exposure.name,
-            exposure.exposure_time,
-            int(np.count_nonzero(good)),
-            int(np.count_nonzero(flagged)),
-        )
+        n_used = int(np.count_nonzero(exposure.good))
+        return cls(exposure.name, exposure.exposure_time, n_used)
 
 
 def evaluate_slit(wcs: WCS, shape: tuple[int, ...], *, name: str = "the exposure") -> SlitGrid:
