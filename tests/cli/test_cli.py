@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -269,11 +268,17 @@ def program(*arguments, **settings):
     )
 
 
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX limits and signals")
+
+
 def limit_file_size():
+    import resource
+
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
+@posix
 def test_full_disk(exposures, tmp_path):
     # A limit on the size of files fails a write half-way, as a full disk does.
     output = tmp_path / "products"
@@ -286,6 +291,7 @@ def test_full_disk(exposures, tmp_path):
     assert listing(output) == []
 
 
+@posix
 def test_interrupt(exposures, tmp_path):
     output = tmp_path / "products"
     process = program("resample", *exposures * 400, "--output-dir", output)

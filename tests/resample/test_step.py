@@ -271,14 +271,26 @@ def test_missing_pixel_area(caplog):
     assert call(lacking, pixel_scale_ratio=2.0).data.shape[0] > 1.9 * product.data.shape[0]
 
 
-def test_missing_read_noise_variance(caplog):
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_missing_read_noise_variance(caplog, which):
     lacking = models()
-    del tree_of(lacking[1])["var_rnoise"]
+    del tree_of(lacking[which])["var_rnoise"]
     product = call(lacking)
-    assert "nrs1_cal.fits: no usable VAR_RNOISE" in caplog.text
+    assert f"{which + 1:05d}_nrs1_cal.fits: no usable VAR_RNOISE" in caplog.text
     complete = call(models())
     np.testing.assert_allclose(product.wht, complete.wht, rtol=1e-5)
     np.testing.assert_allclose(product.data, complete.data, rtol=1e-4)
+    np.testing.assert_allclose(product.var_poisson, complete.var_poisson, rtol=1e-3)
+
+
+def test_without_any_read_noise_variance():
+    lacking = models()
+    for model in lacking:
+        del tree_of(model)["var_rnoise"]
+    product = call(lacking)
+    assert product.wht.max() == pytest.approx(3.0, rel=0.01)
+    assert np.isfinite(product.err[product.wht > 0]).all()
+    assert "var_rnoise" not in tree_of(product)
 
 
 def test_misshapen_variance_is_left_out(caplog):
@@ -309,6 +321,8 @@ def test_an_empty_exposure_among_good_ones(caplog):
     assert "left out" in caplog.text
     assert product.meta.resample.pointings == 2
     assert product.meta.exposure.exposure_time == 200.0
+    assert len(product.hdrtab) == 2
+    assert product.con.max() == 0b11
 
 
 def broken(**entries):
@@ -380,3 +394,32 @@ def test_slits_of_integrations_are_skipped():
     result = call(cubes)
     assert result.meta.cal_step.resample == "SKIPPED"
     assert get_path(tree_of(cubes), "meta.cal_step.resample") is None
+
+
+def test_a_wcs_without_sky(caplog):
+    lost = synthetic.slit_model(wcs=synthetic.slit_wcs(ra=np.nan), data=1.0)
+    tree_of(lost)["data"] = tree_of(models()[0])["data"]
+    tree_of(lost)["dq"] = tree_of(models()[0])["dq"]
+    for name in ("var_rnoise", "var_flat", "var_poisson"):
+        tree_of(lost)[name] = tree_of(models()[0])[name]
+    with pytest.raises(InputError, match="0 rows and 0 columns"):
+        call(lost)
+    product = call([lost, *models()])
+    assert "0 rows and 0 columns" in caplog.text
+    assert product.meta.resample.pointings == 3
+
+
+def test_tiny_pixels_are_points(caplog):
+    product = call(models(), pixfrac=0.0)
+    assert "kernel 'point' is used" in caplog.text
+    np.testing.assert_array_equal(product.data, call(models(), kernel="point").data)
+
+
+def test_infinite_values_are_left_out():
+    spoiled = models()
+    for model in spoiled:
+        tree_of(model)["data"][12, 50] = np.inf
+        tree_of(model)["var_rnoise"][10, 80] = 0.0
+    product = call(spoiled)
+    assert not np.isinf(product.data).any()
+    assert not np.isinf(product.wht).any()

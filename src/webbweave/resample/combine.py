@@ -92,7 +92,7 @@ class ResampledSlit:
     weight : ndarray of float32, shape (ny, nx)
         Sum of the weights.
     context : ndarray of int32, shape (n_plane, ny, nx)
-        Bit k % 32 of plane k // 32 is set where exposure k contributes.
+        Bit k % 32 of plane k // 32 is set where exposure ``used[k]`` contributes.
     ratio : float
         Input pixel scale over output pixel scale.
     pixel_area : float or None
@@ -157,7 +157,8 @@ def resample_slit(
     Parameters
     ----------
     exposures : sequence of SlitExposure
-        The exposures, in the order of their bits in the context image. They are not changed.
+        The exposures, in the order of their bits in the context image; those without a pixel to use
+        are left out and take no bit. They are not changed.
     options : ResampleOptions, optional
         How to do it.
     progress : Progress, optional
@@ -175,10 +176,12 @@ def resample_slit(
     """
     options = options or ResampleOptions()
     progress = progress or Progress()
-    used = _usable(exposures)
-    chosen = [exposures[index] for index in used]
-    _check_alike(chosen)
+    if check_kernel(options.kernel, options.pixfrac) != options.kernel:
+        log.warning("pixfrac %g makes pixels points: kernel 'point' is used", options.pixfrac)
     with progress.stage("geometry"):
+        used = _usable(exposures)
+        chosen = [exposures[index] for index in used]
+        _check_alike(chosen)
         ratio, pixel_area = _scale_ratio(chosen[0], options)
         grid = build_output_grid(chosen, ratio=ratio, compat=options.compat)
     with progress.stage("drizzle"):
@@ -196,21 +199,35 @@ def _usable(exposures: Sequence[SlitExposure]) -> list[int]:
     """The exposures with pixels to use; the reason why, if there are none."""
     used, reasons = [], []
     for index, exposure in enumerate(exposures):
-        n_good = np.count_nonzero(exposure.good)
-        if n_good:
+        reason = _why_unusable(exposure)
+        if reason is None:
             used.append(index)
-            continue
-        n_finite = np.count_nonzero(np.isfinite(exposure.data))
-        if n_finite:
-            reason = f"all its {n_finite} finite pixels are flagged DO_NOT_USE or NON_SCIENCE in DQ"
         else:
-            reason = f"SCI is NaN in all its {exposure.data.size} pixels"
-        reasons.append(f"{exposure.name}: {reason}")
+            reasons.append(f"{exposure.name}: {reason}")
     if not used:
         raise InputError("no exposure has a pixel to use: " + "; ".join(reasons))
     for reason in reasons:
         log.warning("%s; it is left out", reason)
     return used
+
+
+def _why_unusable(exposure: SlitExposure) -> str | None:
+    finite = np.isfinite(exposure.data)
+    if not finite.any():
+        return f"SCI is NaN in all its {exposure.data.size} pixels"
+    if not exposure.good.any():
+        n = np.count_nonzero(finite)
+        return f"all its {n} finite pixels are flagged DO_NOT_USE or NON_SCIENCE in DQ"
+    on_sky = np.isfinite(exposure.grid.ra)
+    n_row, n_column = (np.count_nonzero(on_sky.any(axis=axis)) for axis in (1, 0))
+    if n_row < 2 or n_column < 2:
+        return (
+            f"its WCS gives sky positions in {n_row} rows and {n_column} columns, "
+            "expected two or more of each"
+        )
+    if not (exposure.good[exposure.grid.window] & on_sky).any():
+        return "none of its good pixels has a sky position"
+    return None
 
 
 def _check_alike(exposures: Sequence[SlitExposure]) -> None:
@@ -270,7 +287,9 @@ def _combine(
             log.warning("%s: none of its pixels falls on the output grid", exposure.name)
         total += drizzled.sums["data"]
         total_weight += drizzled.weight
-        variances.add(drizzled, exposure.exposure_time)
+        variances.add(
+            drizzled, exposure_time=exposure.exposure_time, level=float(weight.max(initial=0.0))
+        )
         bit = np.uint32(1 << index % _CONTEXT_BITS)
         context[index // _CONTEXT_BITS] |= drizzled.hit.astype(np.uint32) * bit
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -123,10 +123,10 @@ class SlitExposure:
 
     @cached_property
     def invalid(self) -> NDArray[np.bool_]:
-        """Pixels with a NaN in any array or flagged DO_NOT_USE, shape (ny, nx)."""
-        invalid: NDArray[np.bool_] = np.isnan(self.data) | (self.dq & DO_NOT_USE != 0)
+        """Pixels not finite in any array or flagged DO_NOT_USE, shape (ny, nx)."""
+        invalid: NDArray[np.bool_] = ~np.isfinite(self.data) | (self.dq & DO_NOT_USE != 0)
         for variance in self.variances.values():
-            invalid |= np.isnan(variance)
+            invalid |= ~np.isfinite(variance)
         return invalid
 
     @cached_property
@@ -197,7 +197,7 @@ def evaluate_slit(wcs: WCS, shape: tuple[int, ...], *, name: str = "the exposure
     Raises
     ------
     InputError
-        If the WCS has no slit frame or no sky frame, or is NaN on all pixels.
+        If the WCS has no slit frame or no sky frame, or a bounding box outside of the array.
     """
     frames = wcs.available_frames
     if "slit_frame" not in frames:
@@ -223,8 +223,6 @@ def evaluate_slit(wcs: WCS, shape: tuple[int, ...], *, name: str = "the exposure
     to_sky = wcs.get_transform("slit_frame", sky_frame)
     ra, dec, wavelength = to_sky(slit_x, slit_y, wavelength_slit)
     undefined = np.isnan(ra) | np.isnan(dec) | np.isnan(wavelength)
-    if undefined.all():
-        raise InputError(f"{name}: the WCS gives no sky position for any pixel")
     for plane in (slit_y, wavelength_slit, ra, dec, wavelength):
         plane[undefined] = np.nan
     centre = min(max(int((x0 + x1) / 2) - int(columns[0]), 0), columns.size - 1)

@@ -52,9 +52,12 @@ class SlitInput:
 
     @property
     def source(self) -> str:
-        """Name of the source, or its number if it has none."""
+        """Name of the source, else its number, else the name of the slit."""
         name = str(self.tree.get("source_name") or "").strip()
-        return name or str(self.tree.get("source_id") or "")
+        number = self.tree.get("source_id")
+        if not name and number is None:
+            return str(self.tree.get("name") or "")
+        return name or str(number)
 
     @cached_property
     def metadata(self) -> Mapping[str, Any]:

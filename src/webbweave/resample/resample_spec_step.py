@@ -125,7 +125,7 @@ class ResampleSpecStep(WeaveStep):
         _log_result("spectrum", resampled, len(slits))
         product = SlitModel(product_tree(resampled, slits, options, blend=blend))
         if blend:
-            add_header_table(product, slits)
+            add_header_table(product, [slits[index] for index in resampled.used])
         _name(product, inputs)
         return product
 

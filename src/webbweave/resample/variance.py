@@ -41,7 +41,9 @@ class VarianceCombiner:
     _weights: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False)
     _last_weight: NDArray[np.float64] | None = field(default=None, init=False)
 
-    def add(self, drizzled: Drizzled, exposure_time: float | None = None) -> None:
+    def add(
+        self, drizzled: Drizzled, *, exposure_time: float | None = None, level: float = 1.0
+    ) -> None:
         """
         Add one exposure.
 
@@ -52,8 +54,10 @@ class VarianceCombiner:
             variances.
         exposure_time : float, optional
             Needed for the weight type 'exptime' [s].
+        level : float, optional
+            With the weight type 'ivm', the weight of an exposure without read-noise variance.
         """
-        weight = self._exposure_weight(drizzled, exposure_time)
+        weight = self._exposure_weight(drizzled, exposure_time, level)
         for name in VARIANCES:
             if name not in drizzled.sums:
                 continue
@@ -66,7 +70,7 @@ class VarianceCombiner:
             weights[valid] += weight[valid]
 
     def _exposure_weight(
-        self, drizzled: Drizzled, exposure_time: float | None
+        self, drizzled: Drizzled, exposure_time: float | None, level: float
     ) -> NDArray[np.float64]:
         if self.weight_type == "exptime":
             return np.full(self.shape, exposure_time or 0.0)
@@ -79,12 +83,8 @@ class VarianceCombiner:
             weight[~((variance > 0) & np.isfinite(weight))] = 0.0
             self._last_weight = weight
             return weight
-        if self._last_weight is None:
-            return np.ones(self.shape)
-        if self.compat:
+        if self.compat and self._last_weight is not None:
             return self._last_weight
-        used = self._last_weight > 0
-        level = float(np.median(self._last_weight[used])) if used.any() else 1.0
         return np.full(self.shape, level)
 
     def result(
