@@ -159,6 +159,14 @@ def without_asdf(exposures):
     return path
 
 
+def without_extension(exposures):
+    path = exposures[0].with_name("lost_cal.fits")
+    with fits.open(exposures[0]) as hdulist:
+        del hdulist["SCI"]
+        hdulist.writeto(path)
+    return path
+
+
 def cube(exposures):
     path = exposures[0].with_name("cube_cal.fits")
     datamodels.CubeModel(np.zeros((2, 3, 4), np.float32)).save(path)
@@ -190,6 +198,7 @@ BAD_INPUT = {
     "no WCS": (without_wcs, False, "no WCS"),
     "no ASDF": (without_asdf, False, "no WCS"),
     "no SCI": (lambda e: broken(e, data=None), False, "expected an extension SCI"),
+    "lost SCI": (without_extension, False, "extension is missing.*SCI"),
     "all NaN": (lambda e: broken(e, data=NAN), False, "SCI is NaN in all"),
     "all flagged": (lambda e: broken(e, dq=FLAGGED), False, "flagged DO_NOT_USE"),
     "zero size": (lambda e: broken(e, data=NAN[:0]), False, "SCI is empty|no science array"),

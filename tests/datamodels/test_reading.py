@@ -168,6 +168,15 @@ def test_damaged_embedded_tree(tmp_path):
         read_model(path)
 
 
+def test_missing_extension(tmp_path):
+    path = tmp_path / "nosci_cal.fits"
+    with fits.open(example_exposures()[0]) as hdulist:
+        del hdulist["SCI"]
+        hdulist.writeto(path)
+    with pytest.raises(InputError, match=r"nosci_cal\.fits: an extension is missing.*SCI"):
+        read_model(path)
+
+
 def test_open_models_pass_through():
     model = datamodels.ImageModel()
     assert open_model(model) is model

@@ -76,6 +76,9 @@ def read_model(path: str | Path) -> JwstDataModel:
             warnings.simplefilter("ignore", AstropyWarning)
             with _collector_paused(), fits.open(path, memmap=False) as hdulist:
                 return _model_from_hdulist(path, hdulist, mapped=magic.startswith(_FITS_MAGIC))
+    except KeyError as error:
+        # The embedded tree names the extensions that hold its arrays.
+        raise InputError(f"{path}: an extension is missing: {error.args[0]}") from error
     except (OSError, ValueError, TypeError, EOFError, fits.VerifyError) as error:
         raise InputError(f"{path}: cannot be read as a JWST product: {error}") from error
 
