@@ -5,10 +5,10 @@
 /* Functions return WW_OK, or one of the negative codes below. */
 enum {
     WW_OK = 0,
-    WW_ERR_NOMEM = -1,    /* a scratch allocation failed */
-    WW_ERR_SHAPE = -2,    /* an array is empty or too small for the method */
-    WW_ERR_RANGE = -3,    /* a row or column range lies outside its array */
-    WW_ERR_ARGUMENT = -4  /* an option has no meaning here */
+    WW_ERR_NOMEM = -1,   /* a scratch allocation failed */
+    WW_ERR_SHAPE = -2,   /* an array is empty or too small for the method */
+    WW_ERR_RANGE = -3,   /* a row or column range lies outside its array */
+    WW_ERR_ARGUMENT = -4 /* an option has no meaning here */
 };
 
 /* The meaning of a status code: a static English phrase without a full stop.
