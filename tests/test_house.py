@@ -28,7 +28,6 @@ ROOMS = [
     ("webbweave.errors", "base"),
     ("webbweave.parallel", "base"),
     ("webbweave.progress", "base"),
-    ("webbweave.progress", "base"),
     ("webbweave.data", "data"),
     ("webbweave.data.*", "data"),
     ("webbweave.datamodels", "datamodels"),

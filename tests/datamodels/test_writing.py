@@ -79,3 +79,12 @@ def test_replace_atomically(tmp_path):
     replace_atomically(path, lambda temporary: temporary.write_text("first"))
     replace_atomically(path, lambda temporary: temporary.write_text("second"))
     assert path.read_text() == "second"
+
+
+def test_invalid_products_are_refused(tmp_path):
+    model = image()
+    tree_of(model)["meta"]["instrument"] = "NIRSPEC"
+    model._instance["meta"]["wcsinfo"] = {"s_region": ["not", "text"]}
+    with pytest.raises(OutputError, match=r"image\.fits: the product is not valid"):
+        save_model(model, tmp_path / "image.fits")
+    assert list(tmp_path.iterdir()) == []

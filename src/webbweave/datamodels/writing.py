@@ -63,10 +63,9 @@ def save_model(
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already")
 
-    _validate(model, path)
     filename = model._instance["meta"].get("filename")
     try:
-        replace_atomically(path, lambda temporary: model.save(str(temporary)))
+        replace_atomically(path, lambda temporary: _write_valid(model, temporary))
     except BaseException:
         model._instance["meta"]["filename"] = filename
         raise
@@ -97,27 +96,25 @@ def attach_table(model: JwstDataModel, name: str, table: NDArray[np.void], title
     model._instance[name] = table
 
 
-def _validate(model: JwstDataModel, path: Path) -> None:
+def _write_valid(model: JwstDataModel, path: Path) -> None:
     """
-    Check a product against its schema; the one place where that is done.
+    Write a product; writing checks it against its schema, the one time that this is done.
 
     Header values that older calibrations wrote and the present schema refuses are dropped with a
     warning, as `stdatamodels` does on opening a file. Anything else is an error of ours.
     """
-    strict, model._strict_validation = model._strict_validation, True
-    try:
-        while True:
-            try:
-                model.validate()
-                return
-            except ValidationError as error:
-                entry = list(getattr(error.__cause__, "path", ()))
-                if not _drop_header_value(model._instance, entry):
-                    raise OutputError(f"{path}: the product is not valid: {error}") from error
-                name = ".".join(str(part) for part in entry)
-                log.warning("%s: header value %s is not valid and left out", path.name, name)
-    finally:
-        model._strict_validation = strict
+    while True:
+        try:
+            model.save(str(path))
+            return
+        except ValidationError as error:
+            entry = list(error.path)
+            if not _drop_header_value(model._instance, entry):
+                raise OutputError(
+                    f"{path.name}: the product is not valid: {error.message}"
+                ) from error
+            name = ".".join(str(part) for part in entry)
+            log.warning("%s: header value %s is not valid and left out", path.name, name)
 
 
 def _drop_header_value(tree: Any, entry: list[str | int]) -> bool:
