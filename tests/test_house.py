@@ -28,6 +28,7 @@ ROOMS = [
     ("webbweave.errors", "base"),
     ("webbweave.parallel", "base"),
     ("webbweave.progress", "base"),
+    ("webbweave.garbage", "base"),
     ("webbweave.data", "data"),
     ("webbweave.data.*", "data"),
     ("webbweave.datamodels", "datamodels"),
@@ -41,7 +42,6 @@ ROOMS = [
     ("webbweave", "package"),
     ("webbweave.*.products", "products"),  # between data models and arrays, for the step
     ("webbweave.*.*_step", "step"),
-    ("webbweave.*.products", "step"),  # between data models and algorithms
     ("webbweave.*.*", "algorithm"),
     ("webbweave.*", "topic"),  # the __init__ of a topic: its public names
 ]

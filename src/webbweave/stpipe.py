@@ -14,6 +14,7 @@ from stpipe import Step
 from stpipe.config_parser import ConfigObj
 
 from webbweave.datamodels import Inputs, collect_inputs, open_model, save_model
+from webbweave.garbage import old_objects_spared
 from webbweave.progress import Progress
 
 __all__ = ["HOUSEKEEPING", "KNOWN_SUFFIXES", "WeaveStep", "strip_suffix"]
@@ -92,6 +93,23 @@ class WeaveStep(Step):
         #: Where the step counts its time.
         self.progress = Progress()
         self._inputs: Inputs | None = None
+
+    def run(self, *args: Any) -> Any:
+        """
+        Run the step with its hooks, and save the product if it is set to.
+
+        Parameters
+        ----------
+        *args : object
+            Arguments of ``process``.
+
+        Returns
+        -------
+        object
+            What ``process`` and the hooks return.
+        """
+        with old_objects_spared():
+            return super().run(*args)
 
     def collect(self, init: Any) -> Inputs:
         """

@@ -7,14 +7,12 @@ files and files without an ASDF extension take the general route of `stdatamodel
 
 from __future__ import annotations
 
-import gc
 import io
 import logging
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -31,6 +29,7 @@ from stdatamodels.jwst import datamodels as jwst_models
 from stdatamodels.jwst.datamodels import JwstDataModel
 
 from webbweave.errors import InputError
+from webbweave.garbage import collector_paused
 
 __all__ = ["read_model"]
 
@@ -74,30 +73,13 @@ def read_model(path: str | Path) -> JwstDataModel:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
-            with _collector_paused(), fits.open(path, memmap=False) as hdulist:
+            with collector_paused(), fits.open(path, memmap=False) as hdulist:
                 return _model_from_hdulist(path, hdulist, mapped=magic.startswith(_FITS_MAGIC))
     except KeyError as error:
         # The embedded tree names the extensions that hold its arrays.
         raise InputError(f"{path}: an extension is missing: {error.args[0]}") from error
     except (OSError, ValueError, TypeError, EOFError, fits.VerifyError) as error:
         raise InputError(f"{path}: cannot be read as a JWST product: {error}") from error
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """
-    Hold garbage collection while a tree is built.
-
-    A WCS is some 10^5 small objects that all stay alive: the collections that their creation
-    triggers free nothing, and take as long as the parsing.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _first_bytes(path: Path) -> bytes:
