@@ -250,21 +250,34 @@ def _print_summary(product: Any, step: Any, written: Sequence[Path]) -> None:
 
     tree = tree_of(product)
     setup = [get_path(tree, f"meta.instrument.{key}", "") for key in ("name", "filter", "grating")]
-    rows = [("inputs", f"{len(step.summaries)} exposures, {' '.join(setup)}")]
-    for summary in summarise(product):
-        ny, nx = summary.shape
-        output = f"{ny} rows x {nx} columns"
-        if summary.wavelength_range:
-            output += ", {:.3f} to {:.3f} micron".format(*summary.wavelength_range)
-        time = summary.exposure_time
-        rows += [
-            ("source", summary.name or "without a name"),
-            ("output", output),
-            ("exposure time", "unknown" if time is None else f"{time:.1f} s"),
-            ("peak S/N", f"{summary.peak_snr:.1f} at {summary.peak_wavelength:.3f} micron"),
-        ]
+    n_file, n_slit = len(step.inputs.members), len(step.summaries)
+    counted = f"{n_file} exposure{'s' * (n_file != 1)}"
+    if n_slit != n_file:
+        counted += f" with {n_slit} slits"
+    rows = [("inputs", f"{counted}, {' '.join(setup)}")]
+    summaries = summarise(product)
+    for summary in summaries:
+        facts = _facts(summary)
+        if len(summaries) == 1:
+            rows += [("source", summary.name or "without a name"), *facts.items()]
+        else:
+            rows.append((summary.name or "unnamed", "; ".join(facts.values())))
     seconds = (f"{name} {value:.2f}" for name, value in step.progress.seconds.items())
     rows.append(("seconds", ", ".join(seconds)))
     rows += [("written", str(path)) for path in written]
     for label, text in rows:
         print(f"{label:15s}{text}")
+
+
+def _facts(summary: Any) -> dict[str, str]:
+    """What is said of one source, by what it is called."""
+    ny, nx = summary.shape
+    output = f"{ny} rows x {nx} columns"
+    if summary.wavelength_range:
+        output += ", {:.3f} to {:.3f} micron".format(*summary.wavelength_range)
+    time = summary.exposure_time
+    return {
+        "output": output,
+        "exposure time": "unknown" if time is None else f"{time:.1f} s",
+        "peak S/N": f"{summary.peak_snr:.1f} at {summary.peak_wavelength:.3f} micron",
+    }

@@ -92,7 +92,8 @@ class WeaveStep(Step):
         super().__init__(*args, **kwargs)
         #: Where the step counts its time.
         self.progress = Progress()
-        self._inputs: Inputs | None = None
+        #: What the last run was given.
+        self.inputs: Inputs | None = None
 
     def run(self, *args: Any) -> Any:
         """
@@ -130,7 +131,7 @@ class WeaveStep(Step):
         InputError, TypeError
             As `~webbweave.datamodels.collect_inputs`.
         """
-        self._inputs = inputs = collect_inputs(init)
+        self.inputs = inputs = collect_inputs(init)
         if self.search_attr("_input_filename") is None or inputs.product_name:
             self._input_filename = inputs.product_name or inputs.members[0].name
         return inputs
@@ -259,4 +260,4 @@ class WeaveStep(Step):
         return save_model(model, path, inputs=self._input_paths())
 
     def _input_paths(self) -> Iterable[Path]:
-        return self._inputs.paths if self._inputs is not None else ()
+        return self.inputs.paths if self.inputs is not None else ()

@@ -334,3 +334,14 @@ def test_version(capsys):
 
 def test_example_exposures_are_bundled():
     assert len(example_exposures()) == 3
+
+
+def test_many_sources_get_a_line_each(exposures, tmp_path, capsys):
+    paths = []
+    for number in (1, 2):
+        paths.append(tmp_path / f"multi{number}_cal.fits")
+        synthetic.multi_slit_model(number).save(paths[-1])
+    assert run("resample", *paths, "--output-dir", tmp_path / "products", "--report") == 0
+    printed = capsys.readouterr().out
+    assert "2 exposures with 4 slits" in printed
+    assert [line.split()[0] for line in printed.splitlines()][1:3] == ["A", "B"]

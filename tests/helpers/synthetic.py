@@ -16,7 +16,7 @@ from astropy.modeling.models import (
 )
 from gwcs import WCS
 from gwcs import coordinate_frames as cf
-from stdatamodels.jwst.datamodels import SlitModel
+from stdatamodels.jwst.datamodels import MultiSlitModel, SlitModel
 from stdatamodels.jwst.transforms.models import Logical
 
 from webbweave.datamodels import tree_of
@@ -177,3 +177,18 @@ def slit_model(nod=0.0, *, number=1, source="S1", **settings):
     model = SlitModel(tree)
     assert tree_of(model) is tree
     return model
+
+
+def multi_slit_model(number, sources=("A", "B")):
+    """An exposure of several slits, all with the same scene."""
+    nod = 0.3 * (number - 1)
+    slits = []
+    for index, source in enumerate(sources):
+        tree = tree_of(slit_model(nod, number=number, source=source))
+        slit = {key: value for key, value in tree.items() if key != "meta"}
+        slit["name"] = str(index + 1)
+        names = ("wcs", "wcsinfo", "photometry", "bunit_data", "bunit_err")
+        slit["meta"] = {name: tree["meta"][name] for name in names}
+        slits.append(slit)
+    meta = {key: value for key, value in tree["meta"].items() if key not in names}
+    return MultiSlitModel({"meta": meta, "slits": slits})

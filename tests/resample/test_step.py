@@ -26,20 +26,6 @@ def models():
     ]
 
 
-def multi_slit(number, sources=("A", "B")):
-    nod = 0.3 * (number - 1)
-    slits = []
-    for index, source in enumerate(sources):
-        tree = tree_of(synthetic.slit_model(nod, number=number, source=source))
-        slit = {key: value for key, value in tree.items() if key != "meta"}
-        slit["name"] = str(index + 1)
-        names = ("wcs", "wcsinfo", "photometry", "bunit_data", "bunit_err")
-        slit["meta"] = {name: tree["meta"][name] for name in names}
-        slits.append(slit)
-    meta = {key: value for key, value in tree["meta"].items() if key not in names}
-    return datamodels.MultiSlitModel({"meta": meta, "slits": slits})
-
-
 def test_the_ways_to_give_exposures(example_files, tmp_path):
     from_list = call([str(path) for path in example_files])
     members = [{"expname": path.name, "exptype": "science"} for path in example_files]
@@ -153,7 +139,13 @@ def test_both_detectors_of_an_exposure_count_once():
 
 
 def test_multi_slit_models_are_regrouped_by_source():
-    product = call([multi_slit(1), multi_slit(2), multi_slit(3, sources=("A",))])
+    product = call(
+        [
+            synthetic.multi_slit_model(1),
+            synthetic.multi_slit_model(2),
+            synthetic.multi_slit_model(3, sources=("A",)),
+        ]
+    )
     assert isinstance(product, datamodels.MultiSlitModel)
     assert [slit.source_name for slit in product.slits] == ["A", "B"]
     alone = call([synthetic.slit_model(0.3 * (n - 1), number=n) for n in (1, 2, 3)])
@@ -166,7 +158,10 @@ def test_multi_slit_models_are_regrouped_by_source():
 
 
 def test_product_survives_the_disk(tmp_path):
-    for data, root in ((models(), "jw01234001001_02101_00001_nrs1"), (multi_slit(1), "m")):
+    for data, root in (
+        (models(), "jw01234001001_02101_00001_nrs1"),
+        (synthetic.multi_slit_model(1), "m"),
+    ):
         product = call(
             data, save_results=True, output_dir=str(tmp_path), output_file=f"{root}.fits"
         )
@@ -388,7 +383,7 @@ def test_exposures_that_do_not_belong_together():
 
 
 def test_slits_of_integrations_are_skipped():
-    cubes = multi_slit(1)
+    cubes = synthetic.multi_slit_model(1)
     for slit in tree_of(cubes)["slits"]:
         slit["data"] = np.zeros((2, *synthetic.SHAPE), np.float32)
     result = call(cubes)

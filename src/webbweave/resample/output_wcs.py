@@ -215,10 +215,11 @@ class OutputGrid:
         line, plane = self.line, self.plane
         to_plane = Linear1D(line.dx, line.x0) & Linear1D(line.dy, line.y0)
         rotate = RotateNative2Celestial(plane.ra, plane.dec, 180.0)
-        forward = Mapping((1, 1, 2), n_inputs=3) | (rows_inverse | Identity(1)) & rows_inverse & (
-            Identity(1)
+        forward = (
+            Mapping((1, 1, 2), n_inputs=3)
+            | rows_inverse & rows_inverse & Identity(1)
+            | (to_plane | Pix2Sky_TAN() | rotate) & Identity(1)
         )
-        forward = forward | (to_plane | Pix2Sky_TAN() | rotate) & Identity(1)
         if line.is_steep:
             to_row = Linear1D(1.0 / line.dy, -line.y0 / line.dy)
             pick = Mapping((1, 2), n_inputs=3)
