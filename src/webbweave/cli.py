@@ -135,11 +135,17 @@ def _add_step_parameters(parser: argparse.ArgumentParser) -> None:
         elif kind == "option":
             choices = [word.strip().strip("'\"") for word in rest.split(",")[:-1]]
             settings["choices"] = choices
+        elif kind == "int_list":
+            settings |= {"type": _whole_numbers, "metavar": "NX,NY"}
         elif kind == "float":
             settings |= {"type": float, "metavar": "NUMBER"}
         else:
             settings["metavar"] = "TEXT"
         group.add_argument(*names, **settings)
+
+
+def _whole_numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]
 
 
 def _set_up_logging(options: argparse.Namespace) -> None:

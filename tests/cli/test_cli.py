@@ -64,12 +64,14 @@ def test_beside_the_input_unless_told(exposures, tmp_path, monkeypatch):
 def test_parameters_reach_the_step(exposures, tmp_path):
     arguments = ("--pixel-scale-ratio", 2, "--pixfrac", 0.8, "--weight_type", "exptime")
     more = ("--fillval", "-5", "--kernel", "square", "--no-blendheaders", "--maximum-cores", "2")
+    more += ("--output-shape", "90,30", "--propagate_dq")
     assert run("resample", *exposures, "--output-dir", tmp_path, *arguments, *more, "-q") == 0
     with datamodels.open(tmp_path / "jw01234001001_02101_00001_nrs1_s2d.fits") as product:
         assert product.meta.resample.pixel_scale_ratio == 2
         assert product.meta.resample.pixfrac == 0.8
         assert product.meta.resample.weight_type == "exptime"
         assert product.data.min() == -5
+        assert product.data.shape == product.dq.shape == (30, 90)
 
 
 def test_association(exposures, tmp_path):
@@ -236,6 +238,8 @@ def test_bad_input(case, exposures, tmp_path, capsys):
         (["--pixel_scale", "-1"], "pixel_scale"),
         (["--maximum_cores", "few"], "maximum_cores"),
         (["--fillval", "none"], "fillval"),
+        (["--output_shape", "3"], "output_shape"),
+        (["--output_shape", "3,x"], "output_shape"),
     ],
 )
 def test_bad_parameters(arguments, message, exposures, tmp_path, capsys):

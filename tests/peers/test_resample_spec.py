@@ -26,6 +26,7 @@ CASES = [
     {"weight_type": "exptime", "pixfrac": 0.7},
     {"kernel": "point"},
     {"fillval": "-1.5"},
+    {"propagate_dq": True, "output_shape": [400, 50]},
 ]
 
 
@@ -47,6 +48,9 @@ def assert_parity(ours, theirs, loose=1.0):
     assert ours.data.shape == theirs.data.shape
     np.testing.assert_array_equal(ours.wavelength, theirs.wavelength)
     np.testing.assert_array_equal(ours.con, theirs.con)
+    assert (ours.dq is None) == (theirs.dq is None)
+    if theirs.dq is not None:
+        np.testing.assert_array_equal(ours.dq, theirs.dq)
     scale = np.nanmax(abs(theirs.data[heavy]))
     np.testing.assert_allclose(
         ours.data[heavy], theirs.data[heavy], rtol=loose * 5e-6, atol=loose * 5e-6 * scale

@@ -418,3 +418,43 @@ def test_infinite_values_are_left_out():
     product = call(spoiled)
     assert not np.isinf(product.data).any()
     assert not np.isinf(product.wht).any()
+
+
+@pytest.mark.parametrize("shape", [(100, 15), (260, 40), (1, 3)])
+def test_output_shape_cuts_and_pads_at_the_high_end(shape):
+    whole, resized = call(models()), call(models(), output_shape=list(shape))
+    ny, nx = resized.data.shape
+    assert (nx, ny) == shape
+    rows, columns = min(ny, whole.data.shape[0]), min(nx, whole.data.shape[1])
+    inner = (slice(0, rows), slice(0, max(columns - 4, 1)))
+    if nx > 1:
+        np.testing.assert_array_equal(resized.data[inner], whole.data[inner])
+    assert (resized.wht[whole.data.shape[0] :] == 0).all()
+    wavelength = resized.wavelength[0]
+    np.testing.assert_array_equal(wavelength[:columns], whole.wavelength[0, :columns])
+    assert (np.diff(wavelength) > 0).all()
+    assert resized.meta.wcs.array_shape == (ny, nx)
+    compat = call(models(), output_shape=list(shape), compat=True)
+    assert compat.data.shape == call(models(), compat=True).data.shape
+
+
+def test_impossible_output_shape():
+    for shape in ([0, 5], [-1, 5]):
+        with pytest.raises(ValueError, match="output_shape"):
+            call(models(), output_shape=shape)
+
+
+def test_data_quality_is_propagated():
+    inputs = models()
+    assert "dq" not in tree_of(call(inputs))
+    tree_of(inputs[1])["dq"][13, 100] |= 4  # a jump that was corrected: still good
+    tree_of(inputs[2])["dq"][10, 60] |= 1 | 8
+    product = call(inputs, propagate_dq=True)
+    assert product.dq.dtype == np.uint32
+    used = product.wht > 0
+    assert set(np.unique(product.dq[used])) == {0, 4}
+    rows, columns = np.nonzero((product.dq == 4) & used)
+    assert 1 <= rows.size <= 9
+    assert abs(columns - 100).max() <= 3
+    assert (product.dq[~used] == 1).all()
+    assert (call(inputs, propagate_dq=True, compat=True).dq[0] == 0).all()

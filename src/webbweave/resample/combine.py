@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from webbweave.errors import InputError
 from webbweave.progress import Progress
 from webbweave.resample.drizzle import Drizzled, check_kernel, drizzle_exposure
-from webbweave.resample.exposure import SlitExposure
+from webbweave.resample.exposure import DO_NOT_USE, SlitExposure
 from webbweave.resample.output_wcs import OutputGrid, build_output_grid, spatial_scale
 from webbweave.resample.variance import VarianceCombiner
 from webbweave.resample.weights import check_weight_type, pixel_weights
@@ -46,6 +46,10 @@ class ResampleOptions:
         Weighting of the input pixels.
     fillval : str or float
         Science value of cells without weight: a number, or 'NAN', 'INDEF' or '' for NaN.
+    output_shape : (int, int) or None
+        Columns and rows (nx, ny) of the output: rows and columns are cut or added at the high end.
+    propagate_dq : bool
+        Also combine the data-quality bits of the pixels that contribute.
     compat : bool
         Give the numbers of jwst 3.0 instead of the corrected ones.
     threads : int
@@ -63,6 +67,8 @@ class ResampleOptions:
     pixel_scale: float | None = None
     weight_type: str | None = "ivm"
     fillval: str | float = "NAN"
+    output_shape: tuple[int, ...] | None = None
+    propagate_dq: bool = False
     compat: bool = False
     threads: int = 1
 
@@ -74,6 +80,9 @@ class ResampleOptions:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name}: expected a positive number, found {value}")
+        shape = self.output_shape
+        if shape is not None and (len(shape) != 2 or min(shape) < 1):
+            raise ValueError(f"output_shape: expected two positive numbers nx, ny, found {shape}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +102,8 @@ class ResampledSlit:
         Sum of the weights.
     context : ndarray of int32, shape (n_plane, ny, nx)
         Bit k % 32 of plane k // 32 is set where exposure ``used[k]`` contributes.
+    dq : ndarray of uint32, shape (ny, nx), or None
+        Data-quality bits, if they were asked for.
     ratio : float
         Input pixel scale over output pixel scale.
     pixel_area : float or None
@@ -107,6 +118,7 @@ class ResampledSlit:
     variances: dict[str, NDArray[np.float32]]
     weight: NDArray[np.float32]
     context: NDArray[np.int32]
+    dq: NDArray[np.uint32] | None
     ratio: float
     pixel_area: float | None
     used: tuple[int, ...]
@@ -184,6 +196,8 @@ def resample_slit(
         _check_alike(chosen)
         ratio, pixel_area = _scale_ratio(chosen[0], options)
         grid = build_output_grid(chosen, ratio=ratio, compat=options.compat)
+        if options.output_shape is not None:
+            grid = _reshape(grid, options)
     with progress.stage("drizzle"):
         planes = _combine(chosen, grid, options, ratio=ratio, has_area=bool(pixel_area))
     return ResampledSlit(
@@ -261,6 +275,14 @@ def _scale_ratio(first: SlitExposure, options: ResampleOptions) -> tuple[float, 
     return scale / options.pixel_scale, area
 
 
+def _reshape(grid: OutputGrid, options: ResampleOptions) -> OutputGrid:
+    if options.output_shape is None or options.compat:
+        log.warning("output_shape is ignored without output_wcs, as in jwst (compat)")
+        return grid
+    n_column, n_row = options.output_shape
+    return grid.resized(n_row, n_column)
+
+
 def _is_flux_density(unit: str) -> bool:
     """Whether values are per pixel, not per solid angle: a smaller pixel then holds less."""
     return unit.replace(" ", "").lower() in ("jy", "mjy", "ujy", "njy")
@@ -281,12 +303,15 @@ def _combine(
     context = np.zeros((n_plane, *grid.shape), dtype=np.uint32)
     total, total_weight = np.zeros(grid.shape), np.zeros(grid.shape)
     variances = VarianceCombiner(grid.shape, options.weight_type, options.compat)
+    dq = np.zeros(grid.shape, dtype=np.uint32) if options.propagate_dq else None
     for index, (exposure, weight) in enumerate(zip(exposures, weights, strict=True)):
         drizzled = _drizzle(exposure, weight, grid, scale, options)
         if not drizzled.hit.any():
             log.warning("%s: none of its pixels falls on the output grid", exposure.name)
         total += drizzled.sums["data"]
         total_weight += drizzled.weight
+        if dq is not None and drizzled.dq is not None:
+            dq |= drizzled.dq
         variances.add(
             drizzled, exposure_time=exposure.exposure_time, level=float(weight.max(initial=0.0))
         )
@@ -294,6 +319,8 @@ def _combine(
         context[index // _CONTEXT_BITS] |= drizzled.hit.astype(np.uint32) * bit
     with np.errstate(divide="ignore", invalid="ignore"):
         data = total / total_weight
+    if dq is not None and not options.compat:
+        dq[~np.isfinite(data)] |= np.uint32(DO_NOT_USE)
     data[total_weight == 0] = parse_fillval(options.fillval)
     planes, error = variances.result(ratio)
     return {
@@ -302,6 +329,7 @@ def _combine(
         "variances": planes,
         "weight": total_weight.astype(np.float32),
         "context": context.view(np.int32),
+        "dq": dq,
     }
 
 
@@ -324,6 +352,7 @@ def _drizzle(
         weight,
         grid.pixel_map(exposure),
         grid.shape,
+        dq=exposure.dq if options.propagate_dq else None,
         pixfrac=options.pixfrac,
         kernel=options.kernel,
         compat=options.compat,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -125,6 +125,24 @@ class OutputGrid:
         """Distance of neighbouring rows at the centre of the slit [arcsec]."""
         ra, dec = self.sky(np.array([0.0, 1.0]) + (self.n_row - 1) // 2)
         return 3600.0 * angular_separation(ra[0], dec[0], ra[1], dec[1])
+
+    def resized(self, n_row: int, n_column: int) -> OutputGrid:
+        """
+        Cut or extend the grid at its high end; row 0 and column 0 stay where they are.
+
+        Parameters
+        ----------
+        n_row, n_column : int
+            The new shape.
+
+        Returns
+        -------
+        OutputGrid
+            The new grid. Added wavelengths and slit positions continue with the last step.
+        """
+        wavelengths = _resized(self.table.wavelengths, n_column)
+        table = WavelengthTable.from_wavelengths(wavelengths)
+        return replace(self, n_row=n_row, table=table, slit_y=_resized(self.slit_y, n_row))
 
     def sky(self, row: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """
@@ -249,6 +267,12 @@ def _table(
         bounds_error=False,
         fill_value=None if extrapolate else np.nan,
     )
+
+
+def _resized(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    step = values[-1] - values[-2] if values.size > 1 else 0.0
+    added = values[-1] + step * np.arange(1, max(size - values.size, 0) + 1)
+    return np.concatenate([values[:size], added])
 
 
 def _slit_frame() -> cf.CompositeFrame:

@@ -277,6 +277,8 @@ def product_tree(
     tree["wht"] = resampled.weight
     tree["con"] = resampled.context
     tree.update(resampled.variances)
+    if resampled.dq is not None:
+        tree["dq"] = resampled.dq
     if not resampled.variances:
         set_path(tree, "meta.bunit_err", None)
     return tree

@@ -43,6 +43,8 @@ class ResampleSpecStep(WeaveStep):
     pixel_scale        = float(default=None)                               # Output pixel scale along the slit in arcsec; goes before the ratio
     fillval            = string(default='NAN')                             # Value of output pixels without data
     weight_type        = option('ivm', 'exptime', None, default='ivm')     # Weight of the input pixels
+    output_shape       = int_list(min=2, max=2, default=None)              # Columns and rows nx,ny of the product; cut or added at the high end
+    propagate_dq       = boolean(default=False)                            # Combine the data-quality bits of the inputs
     blendheaders       = boolean(default=True)                             # Combine the header values of all inputs
     suffix             = string(default='s2d')                             # Suffix of the product
     """  # noqa: E501
@@ -102,6 +104,8 @@ class ResampleSpecStep(WeaveStep):
             pixel_scale=self.pixel_scale,
             weight_type=self.weight_type,
             fillval=self.fillval,
+            output_shape=None if self.output_shape is None else tuple(self.output_shape),
+            propagate_dq=self.propagate_dq,
             compat=self.compat,
             threads=thread_count(self.maximum_cores),
         )
