@@ -153,18 +153,10 @@ def without_wcs(exposures):
     return path
 
 
-def without_asdf(exposures):
-    path = exposures[0].with_name("noasdf_cal.fits")
+def without_extension(exposures, name):
+    path = exposures[0].with_name(f"without_{name.lower()}_cal.fits")
     with fits.open(exposures[0]) as hdulist:
-        del hdulist["ASDF"]
-        hdulist.writeto(path)
-    return path
-
-
-def without_extension(exposures):
-    path = exposures[0].with_name("lost_cal.fits")
-    with fits.open(exposures[0]) as hdulist:
-        del hdulist["SCI"]
+        del hdulist[name]
         hdulist.writeto(path)
     return path
 
@@ -198,9 +190,9 @@ BAD_INPUT = {
     "not FITS": (text, False, "expected a FITS file"),
     "truncated": (cut, False, "truncated"),
     "no WCS": (without_wcs, False, "no WCS"),
-    "no ASDF": (without_asdf, False, "no WCS"),
+    "no ASDF": (lambda e: without_extension(e, "ASDF"), False, "no WCS"),
     "no SCI": (lambda e: broken(e, data=None), False, "expected an extension SCI"),
-    "lost SCI": (without_extension, False, "extension is missing.*SCI"),
+    "lost SCI": (lambda e: without_extension(e, "SCI"), False, "extension is missing.*SCI"),
     "all NaN": (lambda e: broken(e, data=NAN), False, "SCI is NaN in all"),
     "all flagged": (lambda e: broken(e, dq=FLAGGED), False, "flagged DO_NOT_USE"),
     "zero size": (lambda e: broken(e, data=NAN[:0]), False, "SCI is empty|no science array"),

@@ -197,7 +197,7 @@ def resample_slit(
         ratio, pixel_area = _scale_ratio(chosen[0], options)
         grid = build_output_grid(chosen, ratio=ratio, compat=options.compat)
         if options.output_shape is not None:
-            grid = _reshape(grid, options)
+            grid = _reshape(grid, options.output_shape, compat=options.compat)
     with progress.stage("drizzle"):
         planes = _combine(chosen, grid, options, ratio=ratio, has_area=bool(pixel_area))
     return ResampledSlit(
@@ -265,7 +265,7 @@ def _scale_ratio(first: SlitExposure, options: ResampleOptions) -> tuple[float, 
     area = first.pixel_area
     if options.pixel_scale is None:
         return options.pixel_scale_ratio, area
-    scale = spatial_scale(first)
+    scale = spatial_scale(first, compat=options.compat)
     if scale is None or area is None:
         missing = "pixel scale" if scale is None else "nominal pixel area (PIXAR_SR)"
         log.warning("%s: its %s is not known, pixel_scale is ignored", first.name, missing)
@@ -275,11 +275,11 @@ def _scale_ratio(first: SlitExposure, options: ResampleOptions) -> tuple[float, 
     return scale / options.pixel_scale, area
 
 
-def _reshape(grid: OutputGrid, options: ResampleOptions) -> OutputGrid:
-    if options.output_shape is None or options.compat:
+def _reshape(grid: OutputGrid, shape: tuple[int, ...], *, compat: bool) -> OutputGrid:
+    if compat:
         log.warning("output_shape is ignored without output_wcs, as in jwst (compat)")
         return grid
-    n_column, n_row = options.output_shape
+    n_column, n_row = shape
     return grid.resized(n_row, n_column)
 
 

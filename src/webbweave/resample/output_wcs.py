@@ -293,7 +293,7 @@ def _spectral_frame() -> cf.SpectralFrame:
     )
 
 
-def spatial_scale(exposure: SlitExposure) -> float | None:
+def spatial_scale(exposure: SlitExposure, *, compat: bool = False) -> float | None:
     """
     Measure the pixel scale along the slit at the centre of an exposure.
 
@@ -301,6 +301,9 @@ def spatial_scale(exposure: SlitExposure) -> float | None:
     ----------
     exposure : SlitExposure
         The exposure.
+    compat : bool, optional
+        Start from the pixel that the inverse of the WCS gives for the centre, as jwst does. In
+        NIRSpec files the inverse is a fit of its own, so that this is not quite the centre.
 
     Returns
     -------
@@ -312,12 +315,13 @@ def spatial_scale(exposure: SlitExposure) -> float | None:
     row = (grid.ra.shape[0] - 1) // 2
     if row + 1 >= grid.ra.shape[0]:
         return None
-    scale = angular_separation(
-        grid.ra[row, column],
-        grid.dec[row, column],
-        grid.ra[row + 1, column],
-        grid.dec[row + 1, column],
-    )
+    ra, dec = grid.ra[row : row + 2, column], grid.dec[row : row + 2, column]
+    if compat:
+        wcs = exposure.wcs
+        centre = wcs(grid.x_start + column, grid.y_start + row)
+        x, y = wcs.invert(*centre, with_bounding_box=False)
+        ra, dec, _ = wcs(np.array([x, x]), np.array([y, y + 1.0]), with_bounding_box=False)
+    scale = angular_separation(ra[0], dec[0], ra[1], dec[1])
     return 3600.0 * scale if math.isfinite(scale) else None
 
 
