@@ -12,7 +12,7 @@ from webbweave.errors import InputError
 from webbweave.resample import build_output_grid
 from webbweave.resample.exposure import evaluate_slit
 from webbweave.resample.footprint import sky_box_region
-from webbweave.resample.output_wcs import spatial_scale
+from webbweave.resample.scales import spatial_scale
 from webbweave.resample.tangent import TangentPlane, angular_separation
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 _PUBLIC = {
     "OutputGrid": "output_wcs",
-    "ResampleOptions": "combine",
+    "ResampleOptions": "options",
     "ResampleSpecStep": "resample_spec_step",
     "ResampledSlit": "combine",
     "SlitExposure": "exposure",

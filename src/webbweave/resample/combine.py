@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,74 +14,18 @@ from webbweave.errors import InputError
 from webbweave.progress import Progress
 from webbweave.resample.drizzle import Drizzled, check_kernel, drizzle_exposure
 from webbweave.resample.exposure import DO_NOT_USE, SlitExposure
-from webbweave.resample.output_wcs import OutputGrid, build_output_grid, spatial_scale
+from webbweave.resample.options import ResampleOptions, parse_fillval
+from webbweave.resample.output_wcs import OutputGrid, build_output_grid
+from webbweave.resample.scales import is_flux_density, scale_ratio
 from webbweave.resample.variance import VarianceCombiner
-from webbweave.resample.weights import check_weight_type, pixel_weights
+from webbweave.resample.weights import pixel_weights
 
-__all__ = ["ResampleOptions", "ResampledSlit", "parse_fillval", "resample_slit"]
+__all__ = ["ResampledSlit", "resample_slit"]
 
 log = logging.getLogger(__name__)
 
 #: Exposures that fit into one plane of the context image: the bits of an int32.
 _CONTEXT_BITS = 32
-
-
-@dataclass(frozen=True)
-class ResampleOptions:
-    """
-    How to resample; the parameters of the step.
-
-    Attributes
-    ----------
-    pixfrac : float
-        Linear size of the shrunk input pixel, in [0, 1].
-    kernel : {'square', 'point'}
-        Drizzle kernel.
-    pixel_scale_ratio : float
-        Input pixel scale over output pixel scale along the slit.
-    pixel_scale : float or None
-        Output pixel scale along the slit [arcsec]; goes before `pixel_scale_ratio`.
-    weight_type : {'ivm', 'exptime', None}
-        Weighting of the input pixels.
-    fillval : str or float
-        Science value of cells without weight: a number, or 'NAN', 'INDEF' or '' for NaN.
-    output_shape : (int, int) or None
-        Columns and rows (nx, ny) of the output: rows and columns are cut or added at the high end.
-    propagate_dq : bool
-        Also combine the data-quality bits of the pixels that contribute.
-    compat : bool
-        Give the numbers of jwst 3.0 instead of the corrected ones.
-    threads : int
-        Number of threads.
-
-    Raises
-    ------
-    ValueError
-        If a value is out of range; the message names the parameter.
-    """
-
-    pixfrac: float = 1.0
-    kernel: str = "square"
-    pixel_scale_ratio: float = 1.0
-    pixel_scale: float | None = None
-    weight_type: str | None = "ivm"
-    fillval: str | float = "NAN"
-    output_shape: tuple[int, ...] | None = None
-    propagate_dq: bool = False
-    compat: bool = False
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        check_kernel(self.kernel, self.pixfrac)
-        check_weight_type(self.weight_type)
-        parse_fillval(self.fillval)
-        for name in ("pixel_scale_ratio", "pixel_scale"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name}: expected a positive number, found {value}")
-        shape = self.output_shape
-        if shape is not None and (len(shape) != 2 or min(shape) < 1):
-            raise ValueError(f"output_shape: expected two positive numbers nx, ny, found {shape}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,33 +73,6 @@ class ResampledSlit:
         return np.tile(wavelengths, (self.grid.n_row, 1))
 
 
-def parse_fillval(fillval: str | float) -> float:
-    """
-    Read the value for cells without data.
-
-    Parameters
-    ----------
-    fillval : str or float
-        A number, also as text, or 'NAN', 'INDEF' or '' for NaN.
-
-    Returns
-    -------
-    float
-        The value.
-
-    Raises
-    ------
-    ValueError
-        If the text is no number.
-    """
-    if isinstance(fillval, str) and fillval.strip().upper() in ("", "NAN", "INDEF"):
-        return math.nan
-    try:
-        return float(fillval)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"fillval: expected a number or 'NAN', found {fillval!r}") from error
-
-
 def resample_slit(
     exposures: Sequence[SlitExposure],
     options: ResampleOptions | None = None,
@@ -194,7 +110,7 @@ def resample_slit(
         used = _usable(exposures)
         chosen = [exposures[index] for index in used]
         _check_alike(chosen)
-        ratio, pixel_area = _scale_ratio(chosen[0], options)
+        ratio, pixel_area = scale_ratio(chosen[0], options)
         grid = build_output_grid(chosen, ratio=ratio, compat=options.compat)
         if options.output_shape is not None:
             grid = _reshape(grid, options.output_shape, compat=options.compat)
@@ -260,32 +176,12 @@ def _check_alike(exposures: Sequence[SlitExposure]) -> None:
             )
 
 
-def _scale_ratio(first: SlitExposure, options: ResampleOptions) -> tuple[float, float | None]:
-    """The ratio of the pixel scales, and the nominal area of an input pixel."""
-    area = first.pixel_area
-    if options.pixel_scale is None:
-        return options.pixel_scale_ratio, area
-    scale = spatial_scale(first, compat=options.compat)
-    if scale is None or area is None:
-        missing = "pixel scale" if scale is None else "nominal pixel area (PIXAR_SR)"
-        log.warning("%s: its %s is not known, pixel_scale is ignored", first.name, missing)
-        return options.pixel_scale_ratio, area
-    if options.pixel_scale_ratio != 1.0:
-        log.info("pixel_scale is given, pixel_scale_ratio is ignored")
-    return scale / options.pixel_scale, area
-
-
 def _reshape(grid: OutputGrid, shape: tuple[int, ...], *, compat: bool) -> OutputGrid:
     if compat:
         log.warning("output_shape is ignored without output_wcs, as in jwst (compat)")
         return grid
     n_column, n_row = shape
     return grid.resized(n_row, n_column)
-
-
-def _is_flux_density(unit: str) -> bool:
-    """Whether values are per pixel, not per solid angle: a smaller pixel then holds less."""
-    return unit.replace(" ", "").lower() in ("jy", "mjy", "ujy", "njy")
 
 
 def _combine(
@@ -297,7 +193,7 @@ def _combine(
     has_area: bool,
 ) -> dict[str, Any]:
     """Drizzle all exposures and divide by the weights; the arrays of a ResampledSlit by name."""
-    scale = 1.0 / ratio if has_area and _is_flux_density(exposures[0].unit) else 1.0
+    scale = 1.0 / ratio if has_area and is_flux_density(exposures[0].unit) else 1.0
     weights = pixel_weights(exposures, options.weight_type, compat=options.compat)
     n_plane = -(-len(exposures) // _CONTEXT_BITS)
     context = np.zeros((n_plane, *grid.shape), dtype=np.uint32)

@@ -36,7 +36,7 @@ from webbweave.resample.wavelengths import (
     merge_wavelengths,
 )
 
-__all__ = ["OutputGrid", "SlitLine", "build_output_grid", "spatial_scale"]
+__all__ = ["OutputGrid", "SlitLine", "build_output_grid"]
 
 #: An exposure with fewer usable pixels than this says nothing about where its source is
 #: (jwst#8561: a first exposure without data spoiled the grid of all).
@@ -291,38 +291,6 @@ def _spectral_frame() -> cf.SpectralFrame:
     return cf.SpectralFrame(
         name="spectral", axes_order=(2,), unit=(u.micron,), axes_names=("wavelength",)
     )
-
-
-def spatial_scale(exposure: SlitExposure, *, compat: bool = False) -> float | None:
-    """
-    Measure the pixel scale along the slit at the centre of an exposure.
-
-    Parameters
-    ----------
-    exposure : SlitExposure
-        The exposure.
-    compat : bool, optional
-        Start from the pixel that the inverse of the WCS gives for the centre, as jwst does. In
-        NIRSpec files the inverse is a fit of its own, so that this is not quite the centre.
-
-    Returns
-    -------
-    float or None
-        Distance of neighbouring rows on the sky [arcsec]; None if there is no sky position there.
-    """
-    grid = exposure.grid
-    column = grid.centre_column
-    row = (grid.ra.shape[0] - 1) // 2
-    if row + 1 >= grid.ra.shape[0]:
-        return None
-    ra, dec = grid.ra[row : row + 2, column], grid.dec[row : row + 2, column]
-    if compat:
-        wcs = exposure.wcs
-        centre = wcs(grid.x_start + column, grid.y_start + row)
-        x, y = wcs.invert(*centre, with_bounding_box=False)
-        ra, dec, _ = wcs(np.array([x, x]), np.array([y, y + 1.0]), with_bounding_box=False)
-    scale = angular_separation(ra[0], dec[0], ra[1], dec[1])
-    return 3600.0 * scale if math.isfinite(scale) else None
 
 
 def build_output_grid(

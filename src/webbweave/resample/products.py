@@ -14,9 +14,10 @@ from stdatamodels.jwst.datamodels import JwstDataModel, MultiSlitModel, SlitMode
 from webbweave.datamodels import attach_table, copy_metadata, get_path, set_path, tree_of
 from webbweave.datamodels.blending import blend_metadata, combine_exposure_times, header_table
 from webbweave.errors import InputError, UnsupportedInputError
-from webbweave.resample.combine import ResampledSlit, ResampleOptions
+from webbweave.resample.combine import ResampledSlit
 from webbweave.resample.exposure import VARIANCES, SlitExposure
 from webbweave.resample.footprint import sky_box_region
+from webbweave.resample.options import ResampleOptions
 
 __all__ = ["SlitInput", "add_header_table", "group_by_source", "product_tree", "slit_inputs"]
 

@@ -9,8 +9,9 @@ from stdatamodels.jwst.datamodels import JwstDataModel, MultiSlitModel, SlitMode
 
 from webbweave.datamodels import Inputs, copy_metadata, set_path, tree_of
 from webbweave.parallel import thread_count
-from webbweave.resample.combine import ResampledSlit, ResampleOptions, resample_slit
+from webbweave.resample.combine import ResampledSlit, resample_slit
 from webbweave.resample.exposure import ExposureSummary
+from webbweave.resample.options import ResampleOptions
 from webbweave.resample.products import (
     SlitInput,
     add_header_table,

@@ -1,0 +1,96 @@
+"""Pixel scales, areas, and what they do to fluxes."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import numpy as np
+
+from webbweave.resample.exposure import SlitExposure
+from webbweave.resample.options import ResampleOptions
+from webbweave.resample.tangent import angular_separation
+
+__all__ = ["is_flux_density", "scale_ratio", "spatial_scale"]
+
+log = logging.getLogger(__name__)
+
+
+def spatial_scale(exposure: SlitExposure, *, compat: bool = False) -> float | None:
+    """
+    Measure the pixel scale along the slit at the centre of an exposure.
+
+    Parameters
+    ----------
+    exposure : SlitExposure
+        The exposure.
+    compat : bool, optional
+        Start from the pixel that the inverse of the WCS gives for the centre, as jwst does. In
+        NIRSpec files the inverse is a fit of its own, so that this is not quite the centre.
+
+    Returns
+    -------
+    float or None
+        Distance of neighbouring rows on the sky [arcsec]; None if there is no sky position there.
+    """
+    grid = exposure.grid
+    column = grid.centre_column
+    row = (grid.ra.shape[0] - 1) // 2
+    if row + 1 >= grid.ra.shape[0]:
+        return None
+    ra, dec = grid.ra[row : row + 2, column], grid.dec[row : row + 2, column]
+    if compat:
+        wcs = exposure.wcs
+        centre = wcs(grid.x_start + column, grid.y_start + row)
+        x, y = wcs.invert(*centre, with_bounding_box=False)
+        ra, dec, _ = wcs(np.array([x, x]), np.array([y, y + 1.0]), with_bounding_box=False)
+    scale = angular_separation(ra[0], dec[0], ra[1], dec[1])
+    return 3600.0 * scale if math.isfinite(scale) else None
+
+
+def scale_ratio(first: SlitExposure, options: ResampleOptions) -> tuple[float, float | None]:
+    """
+    Find the ratio of the pixel scales along the slit.
+
+    Parameters
+    ----------
+    first : SlitExposure
+        The exposure that stands for all.
+    options : ResampleOptions
+        With the ratio or the output scale that is wanted.
+
+    Returns
+    -------
+    ratio : float
+        Input pixel scale over output pixel scale.
+    area : float or None
+        Nominal area of an input pixel [steradian], if it is known.
+    """
+    area = first.pixel_area
+    if options.pixel_scale is None:
+        return options.pixel_scale_ratio, area
+    scale = spatial_scale(first, compat=options.compat)
+    if scale is None or area is None:
+        missing = "pixel scale" if scale is None else "nominal pixel area (PIXAR_SR)"
+        log.warning("%s: its %s is not known, pixel_scale is ignored", first.name, missing)
+        return options.pixel_scale_ratio, area
+    if options.pixel_scale_ratio != 1.0:
+        log.info("pixel_scale is given, pixel_scale_ratio is ignored")
+    return scale / options.pixel_scale, area
+
+
+def is_flux_density(unit: str) -> bool:
+    """
+    Tell whether values are per pixel, not per solid angle: a smaller pixel then holds less.
+
+    Parameters
+    ----------
+    unit : str
+        The unit of the science values.
+
+    Returns
+    -------
+    bool
+        True for the units of flux density.
+    """
+    return unit.replace(" ", "").lower() in ("jy", "mjy", "ujy", "njy")
