@@ -1,16 +1,13 @@
 /* Drizzle: distribute the pixels of one exposure over an output grid.
  *
- * The method is that of Fruchter & Hook (2002, PASP 114, 144): every input
- * pixel, shrunk by pixfrac, becomes a quadrilateral on the output grid, and
- * each output cell receives the pixel's values with the weight
+ * Each output cell receives the values of an input pixel with the weight
  *
  *     g = w * a / J
  *
- * where w is the pixel's weight, a the exact area of the overlap of the
- * quadrilateral with the cell and J the area of the quadrilateral. So the
- * sum of g over the cells is w for a pixel that falls wholly on the grid:
- * weight is conserved at any scale and pixfrac. Both areas are signed, so a
- * map that mirrors the image makes no difference.
+ * where w is the pixel's weight and a / J its share in the cell; overlap.h
+ * says how shares are found and what the options mean. The sum of g over the
+ * cells is w for a pixel that falls wholly on the grid: weight is conserved
+ * at any scale and pixfrac.
  *
  * One pass over the geometry serves all planes (science, square roots of the
  * variances, ...), the weight, the data quality and the context. Sums are
@@ -27,30 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "overlap.h"
 #include "status.h"
-
-enum {
-    WW_KERNEL_SQUARE = 0, /* the shrunk pixel as a quadrilateral */
-    WW_KERNEL_POINT = 1   /* all weight to the cell that holds the centre */
-};
-
-/* What becomes of a pixel (square kernel) with a neighbour that is not
- * finite in the pixel map.
- *
- * The corners lie at (j +- h, i +- h), h = pixfrac / 2, and come from
- * bilinear interpolation of the map between the pixel and its neighbours on
- * that side. On the border of the array, where there is no neighbour, the
- * nearest 2 x 2 pixels are extrapolated. A corner that is not finite is
- * treated by the rule below; the pixel itself must be finite in any case.
- * In an array of one row or one column there is no derivative across it, and
- * the square kernel leaves out all pixels under both rules. */
-enum {
-    WW_EDGE_JACOBIAN = 0, /* the corner follows from the differences to the
-                             neighbours on its side, or, where one is not
-                             finite, on the opposite side; the pixel is left
-                             out if neither is */
-    WW_EDGE_SKIP = 1      /* the pixel is left out */
-};
 
 /* What becomes of a value that is not finite in plane 0. */
 enum {
@@ -90,10 +65,7 @@ typedef struct {
 /* Add one exposure to the rows [row_start, row_stop) of the output.
  *
  * Output arrays are added to, not cleared. A cell is hit when
- * |g| > 1e-12 |w|: less is rounding noise of the area sum, not an overlap.
- * So a quadrilateral of more than 1e12 cells leaves no trace. One of zero
- * area, or whose area is not finite, is left out. The point kernel rounds
- * halves away from zero. Coordinates may be of any size.
+ * |g| > 1e-12 |w|.
  *
  * The order of the additions to a cell is that of the input pixels (row by
  * row), and no number depends on the range, so results are the same bit for

@@ -4,6 +4,8 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
 
+from webbweave._kernels.checks import check_array
+
 
 cdef extern from "drizzle.h" nogil:
     enum:
@@ -42,23 +44,6 @@ NAN_SKIP = WW_NAN_SKIP
 NAN_POISON = WW_NAN_POISON
 
 
-cdef tuple _check(str name, array, str dtype, tuple shape, bint writable=False):
-    """Raise unless array is what is expected; None in shape stands for any length but 0."""
-    found = getattr(array, "dtype", None)
-    if found != dtype:
-        raise TypeError(f"{name} must be an array of {dtype}, found {found or type(array)}")
-    if len(array.shape) != len(shape) or any(
-        n == 0 or n != (n if want is None else want) for n, want in zip(array.shape, shape)
-    ):
-        expected = str(shape).replace("None", "n")
-        raise ValueError(f"{name} has shape {array.shape}, expected {expected}, not empty")
-    if not array.flags.c_contiguous:
-        raise ValueError(f"{name} must be C-contiguous")
-    if writable and not array.flags.writeable:
-        raise ValueError(f"{name} must be writable")
-    return array.shape
-
-
 def drizzle_add(map_x, map_y, value, weight, dq, out_weight, out_sum, out_dq, out_context, *,
                 double pixfrac, int kernel, int edge, int nan_rule, bint centre_inside,
                 uint32_t context_bit, Py_ssize_t row_start, Py_ssize_t row_stop):
@@ -66,18 +51,18 @@ def drizzle_add(map_x, map_y, value, weight, dq, out_weight, out_sum, out_dq, ou
     cdef ww_drizzle_input source
     cdef ww_drizzle_output out
     cdef int status
-    shape = _check("map_x", map_x, "float64", (None, None))
-    grid = _check("out_weight", out_weight, "float64", (None, None), True)
-    n_plane = _check("value", value, "float32", (None, *shape))[0]
-    _check("map_y", map_y, "float64", shape)
-    _check("weight", weight, "float32", shape)
-    _check("out_sum", out_sum, "float64", (n_plane, *grid), True)
+    shape = check_array("map_x", map_x, "float64", (None, None))
+    grid = check_array("out_weight", out_weight, "float64", (None, None), writable=True)
+    n_plane = check_array("value", value, "float32", (None, *shape))[0]
+    check_array("map_y", map_y, "float64", shape)
+    check_array("weight", weight, "float32", shape)
+    check_array("out_sum", out_sum, "float64", (n_plane, *grid), writable=True)
     if dq is not None:
-        _check("dq", dq, "uint32", shape)
+        check_array("dq", dq, "uint32", shape)
     if out_dq is not None:
-        _check("out_dq", out_dq, "uint32", grid, True)
+        check_array("out_dq", out_dq, "uint32", grid, writable=True)
     if out_context is not None:
-        _check("out_context", out_context, "uint32", grid, True)
+        check_array("out_context", out_context, "uint32", grid, writable=True)
     if not 0 <= row_start <= row_stop <= grid[0]:
         raise IndexError(f"rows {row_start}:{row_stop} are not in an output of {grid[0]} rows")
     cdef const double[:, ::1] map_x_view = map_x, map_y_view = map_y

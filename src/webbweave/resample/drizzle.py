@@ -11,12 +11,19 @@ from numpy.typing import ArrayLike, NDArray
 from webbweave._kernels import drizzle as _kernel
 from webbweave.parallel import run_ranges
 
-__all__ = ["KERNELS", "Drizzled", "check_kernel", "drizzle_exposure"]
+__all__ = [
+    "KERNELS",
+    "SMALLEST_PIXFRAC",
+    "Drizzled",
+    "check_kernel",
+    "drizzle_exposure",
+    "map_is_complete",
+]
 
 KERNELS = {"square": _kernel.KERNEL_SQUARE, "point": _kernel.KERNEL_POINT}
 
 #: A pixel shrunk below this is a point: its corners are no longer distinct to the kernel.
-_SMALLEST_PIXFRAC = 0.001
+SMALLEST_PIXFRAC = 0.001
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +93,7 @@ def check_kernel(kernel: str, pixfrac: float) -> str:
         raise ValueError(f"kernel: expected 'square' or 'point', found {kernel!r}")
     if not 0.0 <= pixfrac <= 1.0:
         raise ValueError(f"pixfrac: expected a number from 0 to 1, found {pixfrac}")
-    return "point" if pixfrac <= _SMALLEST_PIXFRAC else kernel
+    return "point" if pixfrac <= SMALLEST_PIXFRAC else kernel
 
 
 def drizzle_exposure(
@@ -158,11 +165,11 @@ def drizzle_exposure(
             out_sum,
             out_dq,
             context,
-            pixfrac=max(pixfrac, _SMALLEST_PIXFRAC),
+            pixfrac=max(pixfrac, SMALLEST_PIXFRAC),
             kernel=KERNELS[kernel],
             edge=_kernel.EDGE_SKIP if compat else _kernel.EDGE_JACOBIAN,
             nan_rule=_kernel.NAN_POISON if compat else _kernel.NAN_SKIP,
-            centre_inside=compat and _map_is_complete(map_x),
+            centre_inside=compat and map_is_complete(map_x),
             context_bit=1,
             row_start=start,
             row_stop=stop,
@@ -173,8 +180,20 @@ def drizzle_exposure(
     return Drizzled(out_weight, sums, out_dq, context != 0)
 
 
-def _map_is_complete(map_x: NDArray[np.float64]) -> bool:
-    """Whether the map is finite in the corners of the rectangle that holds its finite pixels."""
+def map_is_complete(map_x: NDArray[np.float64]) -> bool:
+    """
+    Tell whether a pixel map is finite in the corners of the rectangle of its finite pixels.
+
+    Parameters
+    ----------
+    map_x : ndarray of float64, shape (ny, nx)
+        Output column of each pixel centre.
+
+    Returns
+    -------
+    bool
+        Whether it is; False if no pixel is finite.
+    """
     finite = np.isfinite(map_x)
     rows = np.flatnonzero(finite.any(axis=1))
     columns = np.flatnonzero(finite.any(axis=0))

@@ -1,0 +1,435 @@
+#include "overlap.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "corners.h"
+
+/* A cell is hit when its share |a / J| is above this. The areas
+ * are sums of a few terms no larger than the quadrilateral, each rounded to
+ * 2^-53 = 1.1e-16 of itself, so the noise of a share is about 1e-16 over
+ * the size of the quadrilateral in cells: below this down to sizes of 1e-3.
+ * A true overlap this small is of no consequence. */
+static const double HIT_SHARE = 1e-12;
+
+/* Beyond this area, the inverse of HIT_SHARE, no cell can be hit, as a <= 1.
+ * Such quadrilaterals come from corrupt maps and would cost a loop over the
+ * whole grid each. */
+static const double AREA_MAX = 1e12;
+
+/* How far a corner can lie outside the range of the centres from which it
+ * is made, in units of that range's width: extrapolation along one axis adds
+ * h <= 0.5 of the width on either side, so doubles it, and along the other
+ * axis h of that: 1.5 in all, and some room for rounding errors. */
+static const double CORNER_REACH = 2.0;
+
+/* Longer lines get no scratch, so that its size does not overflow. */
+static const size_t LENGTH_MAX = SIZE_MAX / (16 * sizeof(double));
+
+/* Entries of a list, more if a row of the grid is longer: it stays in the
+ * first-level cache and costs one call per some hundred pixels. */
+static const size_t LIST_LENGTH = 1024;
+
+/* Cells [first, first + count) of one axis. */
+typedef struct {
+    size_t first, count;
+} span;
+
+/* The smallest and the largest finite number of a row; low > high if there
+ * is none. */
+typedef struct {
+    double low, high;
+} bounds;
+
+/* The state of one call. The four lines hold the map interpolated to the
+ * edges (rows j-h and j+h) of the shrunk pixels of one input row, in cells,
+ * with one more element at either end. */
+typedef struct {
+    const ww_overlap_input *in;
+    const ww_overlap_range *range;
+    ww_overlap_sink *sink;
+    void *context;
+    ww_overlap_list list;
+    size_t n_entry, capacity;                      /* of the list */
+    double *upper_x, *upper_y, *lower_x, *lower_y; /* [in->nx + 2] */
+    double *steps; /* [range->nx + 2], zero between uses; see add_line */
+} work;
+
+static double
+lesser(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static double
+greater(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* Branches, not running minima: those would wait for one another. */
+static bounds
+row_bounds(const double *row, size_t n)
+{
+    bounds b = {INFINITY, -INFINITY};
+
+    for (size_t i = 0; i < n; i++) {
+        if (row[i] < b.low && row[i] >= -DBL_MAX)
+            b.low = row[i];
+        if (row[i] > b.high && row[i] <= DBL_MAX)
+            b.high = row[i];
+    }
+    return b;
+}
+
+/* Signed area, from the cross product of the diagonals. It is not finite if
+ * any coordinate is not. */
+static double
+quad_area(const ww_quad *q)
+{
+    return 0.5 * ((q->x[2] - q->x[0]) * (q->y[3] - q->y[1]) -
+                  (q->x[3] - q->x[1]) * (q->y[2] - q->y[0]));
+}
+
+/* The cells of an axis of n cells that four coordinates span. The clipping
+ * comes before the conversion, which is undefined for large numbers. */
+static span
+clipped_span(const double v[4], size_t n)
+{
+    double low = lesser(lesser(v[0], v[1]), lesser(v[2], v[3]));
+    double high = greater(greater(v[0], v[1]), greater(v[2], v[3]));
+    span s = {0, 0};
+
+    low = greater(low, 0.0);
+    high = lesser(high, (double)n);
+    if (low < high) {
+        ptrdiff_t first = (ptrdiff_t)low, last = (ptrdiff_t)high;
+
+        s.first = (size_t)first;
+        s.count = (size_t)(last - first) + ((double)last < high);
+    }
+    return s;
+}
+
+/* Add to the steps of one row of cells what lies to the right of a line
+ * that spans dy in y while x goes from a to b. The area in cell c is the sum
+ * of steps[0..c]; x is counted from the first cell. What is left of the
+ * cells counts in full, what is right of them not at all. */
+static void
+add_line(double *steps, size_t count, double a, double b, double dy)
+{
+    double left = lesser(a, b);
+    double right = greater(a, b);
+    double width = (double)count;
+    double slope, edge, part, area;
+    ptrdiff_t c;
+
+    if (!(left >= 0.0)) { /* or not a number, from an overflow */
+        part = right > 0.0 ? dy * (left / (left - right)) : dy;
+        steps[0] += part;
+        dy -= part;
+        left = 0.0;
+        if (!(right > 0.0))
+            return;
+    }
+    if (right > width) {
+        if (!(left < width))
+            return;
+        dy *= (width - left) / (right - left);
+        right = width;
+    }
+    c = (ptrdiff_t)left;
+    edge = (double)c + 1.0;
+    if (right > edge) {
+        slope = dy / (right - left);
+        part = slope * (edge - left);
+        area = 0.5 * part * (edge - left);
+        steps[c] += area;
+        steps[c + 1] += part - area;
+        dy -= part;
+        for (c++, edge += 1.0; right > edge; c++, edge += 1.0) {
+            steps[c] += 0.5 * slope;
+            steps[c + 1] += 0.5 * slope;
+            dy -= slope;
+        }
+        left = edge - 1.0;
+    }
+    area = dy * (edge - 0.5 * (left + right));
+    steps[c] += area;
+    steps[c + 1] += dy - area;
+}
+
+/* Add to the steps (see add_line) the overlap of a quadrilateral with the
+ * row of cells [row, row + 1]. */
+static void
+add_outline(const ww_quad *q, const double slope[4], double row, size_t count,
+            double *steps)
+{
+    for (int k = 0; k < 4; k++) {
+        int next = (k + 1) & 3;
+        double from = lesser(greater(q->y[k], row), row + 1.0);
+        double to = lesser(greater(q->y[next], row), row + 1.0);
+
+        if (from == to)
+            continue;
+        add_line(steps, count, q->x[k] + (from - q->y[k]) * slope[k],
+                 q->x[next] + (to - q->y[next]) * slope[k], from - to);
+    }
+}
+
+static void
+flush(work *w)
+{
+    if (w->list.n_pixel > 0)
+        w->sink(w->context, &w->list);
+    w->list.n_pixel = 0;
+    w->n_entry = 0;
+}
+
+/* Note the entries after those of the pixel before as those of a pixel. */
+static inline void
+close_pixel(work *w, size_t index)
+{
+    ww_overlap_list *list = &w->list;
+    size_t n = list->n_pixel;
+
+    if (w->n_entry > (n > 0 ? list->stop[n - 1] : 0)) {
+        list->pixel[n] = index;
+        list->stop[n] = w->n_entry;
+        list->n_pixel = n + 1;
+    }
+}
+
+/* Make room for so many entries of a pixel. */
+static inline void
+make_room(work *w, size_t index, size_t count)
+{
+    if (w->n_entry + count > w->capacity) {
+        close_pixel(w, index);
+        flush(w);
+    }
+}
+
+static inline void
+add_entry(work *w, size_t cell, double share)
+{
+    w->list.cell[w->n_entry] = cell;
+    w->list.share[w->n_entry++] = share;
+}
+
+/* Does a pixel count, as far as can be told without its corners? */
+static int
+takes_part(const work *w, size_t index)
+{
+    const ww_overlap_input *in = w->in;
+    float weight = in->weight[index];
+    double x = in->map_x[index];
+    double y = in->map_y[index];
+
+    if (!(weight < 0.0f || weight > 0.0f))
+        return 0;
+    return !in->centre_inside ||
+           (x >= -0.5 && x < (double)w->range->nx - 0.5 && y >= -0.5 &&
+            y < (double)w->range->ny - 0.5);
+}
+
+/* List the cells that the quadrilateral of a pixel overlaps, if the pixel
+ * takes part. */
+static void
+add_quad(work *w, size_t index, ww_quad *q, double area)
+{
+    const ww_overlap_range *range = w->range;
+    span rows = clipped_span(q->y, range->ny), cols;
+    double least = HIT_SHARE * fabs(area);
+    double slope[4], scale = 1.0 / area;
+    size_t start = rows.first, stop = rows.first + rows.count;
+
+    start = start > range->out_start ? start : range->out_start;
+    stop = stop < range->out_stop ? stop : range->out_stop;
+    /* Rows come first: in a call for few rows, most pixels end here. */
+    if (start >= stop)
+        return;
+    cols = clipped_span(q->x, range->nx);
+    if (cols.count == 0 || !takes_part(w, index))
+        return;
+    /* Small numbers keep more digits. The origin does not depend on the
+     * rows asked for, so the result does not either. */
+    for (int k = 0; k < 4; k++) {
+        q->x[k] -= (double)cols.first;
+        q->y[k] -= (double)rows.first;
+    }
+    for (int k = 0; k < 4; k++) {
+        int next = (k + 1) & 3;
+        slope[k] = (q->x[next] - q->x[k]) / (q->y[next] - q->y[k]);
+    }
+    for (size_t r = start; r < stop; r++) {
+        double a = 0.0;
+
+        make_room(w, index, cols.count);
+        add_outline(q, slope, (double)(r - rows.first), cols.count, w->steps);
+        for (size_t c = 0; c < cols.count; c++) {
+            a += w->steps[c];
+            w->steps[c] = 0.0;
+            if (fabs(a) > least)
+                add_entry(w, r * range->nx + cols.first + c, a * scale);
+        }
+        w->steps[cols.count] = 0.0;
+        w->steps[cols.count + 1] = 0.0;
+    }
+    close_pixel(w, index);
+}
+
+static void
+add_row_square(work *w, size_t j)
+{
+    const ww_overlap_input *in = w->in;
+    double h = 0.5 * in->pixfrac;
+
+    ww_corners_line(in->map_x, in->ny, in->nx, j, 0, h, w->upper_x);
+    ww_corners_line(in->map_y, in->ny, in->nx, j, 0, h, w->upper_y);
+    ww_corners_line(in->map_x, in->ny, in->nx, j, 1, h, w->lower_x);
+    ww_corners_line(in->map_y, in->ny, in->nx, j, 1, h, w->lower_y);
+    for (size_t i = 0; i < in->nx; i++) {
+        const double *ux = w->upper_x + i + 1, *uy = w->upper_y + i + 1;
+        const double *lx = w->lower_x + i + 1, *ly = w->lower_y + i + 1;
+        double c = 1.0 - h;
+        ww_quad q = {{c * ux[0] + h * ux[-1], c * ux[0] + h * ux[1],
+                      c * lx[0] + h * lx[1], c * lx[0] + h * lx[-1]},
+                     {c * uy[0] + h * uy[-1], c * uy[0] + h * uy[1],
+                      c * ly[0] + h * ly[1], c * ly[0] + h * ly[-1]}};
+        double area = quad_area(&q);
+
+        if (!isfinite(area) && in->edge == WW_EDGE_JACOBIAN &&
+            ww_corners_repair(in, j, i, &q))
+            area = quad_area(&q);
+        if (fabs(area) > 0.0 && fabs(area) < AREA_MAX)
+            add_quad(w, j * in->nx + i, &q, area);
+    }
+}
+
+/* The integer nearest to v, halves away from zero, if it is in [0, n). */
+static int
+nearest_cell(double v, size_t n, size_t *cell)
+{
+    size_t k;
+
+    if (!(v > -0.5 && v < (double)n - 0.5))
+        return 0;
+    /* Not v + 0.5, which can round up to the next integer. */
+    k = (size_t)(ptrdiff_t)v;
+    *cell = k + (v - (double)k >= 0.5);
+    return 1;
+}
+
+static void
+add_row_point(work *w, size_t j)
+{
+    const ww_overlap_input *in = w->in;
+    const ww_overlap_range *range = w->range;
+
+    for (size_t i = 0; i < in->nx; i++) {
+        size_t index = j * in->nx + i;
+        size_t row, col;
+
+        if (nearest_cell(in->map_y[index], range->ny, &row) &&
+            row >= range->out_start && row < range->out_stop &&
+            nearest_cell(in->map_x[index], range->nx, &col) &&
+            takes_part(w, index)) {
+            make_room(w, index, 1);
+            add_entry(w, row * range->nx + col, 1.0);
+            close_pixel(w, index);
+        }
+    }
+}
+
+static bounds
+centre_bounds(const ww_overlap_input *in, size_t j)
+{
+    return row_bounds(in->map_y + j * in->nx, in->nx);
+}
+
+/* Add the input rows asked for that can reach the cells asked for. */
+static void
+add_rows(work *w)
+{
+    const ww_overlap_input *in = w->in;
+    const ww_overlap_range *range = w->range;
+    bounds b[3] = {{INFINITY, -INFINITY}, {INFINITY, -INFINITY}};
+
+    if (range->in_start > 0)
+        b[1] = centre_bounds(in, range->in_start - 1);
+    b[2] = centre_bounds(in, range->in_start);
+    for (size_t j = range->in_start; j < range->in_stop; j++) {
+        double low, high, reach;
+
+        b[0] = b[1];
+        b[1] = b[2];
+        if (j + 1 < in->ny)
+            b[2] = centre_bounds(in, j + 1);
+        low = lesser(lesser(b[0].low, b[1].low), b[2].low);
+        high = greater(greater(b[0].high, b[1].high), b[2].high);
+        reach = CORNER_REACH * (high - low);
+        /* Half a cell more than the cells themselves, for rounding. */
+        if (!(low - reach <= (double)range->out_stop &&
+              high + reach >= (double)range->out_start - 1.0))
+            continue;
+        if (in->kernel == WW_KERNEL_SQUARE)
+            add_row_square(w, j);
+        else
+            add_row_point(w, j);
+    }
+    flush(w);
+}
+
+static int
+check_arguments(const ww_overlap_input *in, const ww_overlap_range *range)
+{
+    if (!in->ny || !in->nx || !range->ny || !range->nx)
+        return WW_ERR_SHAPE;
+    if (range->in_start > range->in_stop || range->in_stop > in->ny ||
+        range->out_start > range->out_stop || range->out_stop > range->ny)
+        return WW_ERR_RANGE;
+    if ((in->kernel != WW_KERNEL_SQUARE && in->kernel != WW_KERNEL_POINT) ||
+        (in->edge != WW_EDGE_JACOBIAN && in->edge != WW_EDGE_SKIP) ||
+        !(in->pixfrac > 0.0 && in->pixfrac <= 1.0))
+        return WW_ERR_ARGUMENT;
+    return WW_OK;
+}
+
+int
+ww_overlap_visit(const ww_overlap_input *in, const ww_overlap_range *range,
+                 ww_overlap_sink *sink, void *context)
+{
+    work w = {.in = in, .range = range, .sink = sink, .context = context};
+    int status = check_arguments(in, range);
+    size_t line = in->nx + 2;
+    double *lines = NULL;
+    size_t *list = NULL;
+
+    if (status != WW_OK || range->in_start == range->in_stop ||
+        range->out_start == range->out_stop)
+        return status;
+    w.capacity = range->nx > LIST_LENGTH ? range->nx : LIST_LENGTH;
+    if (in->nx < LENGTH_MAX && range->nx < LENGTH_MAX) {
+        lines = calloc(4 * line + (range->nx + 2) + w.capacity, sizeof *lines);
+        list = calloc(3 * w.capacity, sizeof *list);
+    }
+    if (lines != NULL && list != NULL) {
+        w.upper_x = lines;
+        w.upper_y = w.upper_x + line;
+        w.lower_x = w.upper_y + line;
+        w.lower_y = w.lower_x + line;
+        w.steps = w.lower_y + line;
+        w.list.share = w.steps + range->nx + 2;
+        w.list.pixel = list;
+        w.list.stop = list + w.capacity;
+        w.list.cell = list + 2 * w.capacity;
+        add_rows(&w);
+    } else
+        status = WW_ERR_NOMEM;
+    free(lines);
+    free(list);
+    return status;
+}

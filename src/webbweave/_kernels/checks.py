@@ -1,0 +1,62 @@
+"""What every binding asks of an array before it takes its address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["check_array"]
+
+
+def check_array(
+    name: str,
+    array: Any,
+    dtype: str,
+    shape: tuple[int | None, ...],
+    *,
+    writable: bool = False,
+    may_be_empty: bool = False,
+) -> tuple[int, ...]:
+    """
+    Raise unless an array is what a kernel expects.
+
+    Parameters
+    ----------
+    name : str
+        What the array is called in messages.
+    array : object
+        The candidate.
+    dtype : str
+        The data type, native byte order.
+    shape : tuple of int or None
+        The shape; None stands for any length.
+    writable : bool, optional
+        The kernel writes to it.
+    may_be_empty : bool, optional
+        Lengths may be 0.
+
+    Returns
+    -------
+    tuple of int
+        The shape found.
+
+    Raises
+    ------
+    TypeError
+        If it is not an array, or one of another type.
+    ValueError
+        If the shape is wrong, or the array is not C-contiguous or not writable.
+    """
+    found = getattr(array, "dtype", None)
+    if found != dtype:
+        raise TypeError(f"{name} must be an array of {dtype}, found {found or type(array)}")
+    if len(array.shape) != len(shape) or any(
+        (n == 0 and not may_be_empty) or n != (n if want is None else want)
+        for n, want in zip(array.shape, shape, strict=True)
+    ):
+        expected = str(shape).replace("None", "n") + ("" if may_be_empty else ", not empty")
+        raise ValueError(f"{name} has shape {array.shape}, expected {expected}")
+    if not array.flags.c_contiguous:
+        raise ValueError(f"{name} must be C-contiguous")
+    if writable and not array.flags.writeable:
+        raise ValueError(f"{name} must be writable")
+    return tuple(array.shape)
