@@ -1,4 +1,4 @@
-"""Variances of a combination of drizzled exposures."""
+"""Variances of a combination of drizzled exposures as jwst makes them."""
 
 from __future__ import annotations
 
@@ -29,21 +29,15 @@ class VarianceCombiner:
         Shape (ny, nx) of the output grid.
     weight_type : {'ivm', 'exptime', None}
         The weighting of the exposures.
-    compat : bool
-        For an exposure without read-noise variance use the weights of the exposure before, as jwst
-        does.
     """
 
     shape: tuple[int, int]
     weight_type: str | None = "ivm"
-    compat: bool = False
     _sums: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False)
     _weights: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False)
     _last_weight: NDArray[np.float64] | None = field(default=None, init=False)
 
-    def add(
-        self, drizzled: Drizzled, *, exposure_time: float | None = None, level: float = 1.0
-    ) -> None:
+    def add(self, drizzled: Drizzled, *, exposure_time: float | None = None) -> None:
         """
         Add one exposure.
 
@@ -54,10 +48,8 @@ class VarianceCombiner:
             variances.
         exposure_time : float, optional
             Needed for the weight type 'exptime' [s].
-        level : float, optional
-            With the weight type 'ivm', the weight of an exposure without read-noise variance.
         """
-        weight = self._exposure_weight(drizzled, exposure_time, level)
+        weight = self._exposure_weight(drizzled, exposure_time)
         for name in VARIANCES:
             if name not in drizzled.sums:
                 continue
@@ -70,7 +62,7 @@ class VarianceCombiner:
             weights[valid] += weight[valid]
 
     def _exposure_weight(
-        self, drizzled: Drizzled, exposure_time: float | None, level: float
+        self, drizzled: Drizzled, exposure_time: float | None
     ) -> NDArray[np.float64]:
         if self.weight_type == "exptime":
             return np.full(self.shape, exposure_time or 0.0)
@@ -83,9 +75,8 @@ class VarianceCombiner:
             weight[~((variance > 0) & np.isfinite(weight))] = 0.0
             self._last_weight = weight
             return weight
-        if self.compat and self._last_weight is not None:
-            return self._last_weight
-        return np.full(self.shape, level)
+        # Without read-noise variance jwst uses the weights of the exposure before.
+        return np.ones(self.shape) if self._last_weight is None else self._last_weight
 
     def result(
         self, ratio: float = 1.0
