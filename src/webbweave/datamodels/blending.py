@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,10 @@ __all__ = ["blend_metadata", "combine_exposure_times", "group_id", "header_table
 class _Entry:
     """What a schema says of one header value."""
 
-    path: str
+    parents: tuple[str, ...]
+    name: str
     keyword: str
-    rule: str | None
+    rule: str
     in_table: bool
 
 
@@ -32,11 +34,31 @@ def _entries(model_name: str) -> tuple[_Entry, ...]:
     """All header values of a model class; the schema is walked once per class."""
     found = {}
     for path, node in _walk(getattr(jwst_models, model_name)().schema, ()):
-        keyword, rule = node.get("fits_keyword"), node.get("blend_rule")
+        keyword, rule = node.get("fits_keyword", ""), node.get("blend_rule", "")
         if keyword or rule:
-            name = ".".join(path)
-            found[name] = _Entry(name, keyword or "", rule, bool(node.get("blend_table")))
+            found[path] = _Entry(path[:-1], path[-1], keyword, rule, bool(node.get("blend_table")))
     return tuple(found.values())
+
+
+@functools.cache
+def _blended(model_name: str) -> tuple[_Entry, ...]:
+    """The header values that a rule combines."""
+    return tuple(entry for entry in _entries(model_name) if entry.rule in _RULES)
+
+
+@functools.cache
+def _tabulated(
+    model_name: str, slit_attributes: bool
+) -> tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...]:
+    """Names and keywords of the header values in the table, by the node of the tree they are in."""
+    nodes: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    known = set()
+    own = [entry for entry in _entries(model_name) if slit_attributes and not entry.parents]
+    for entry in own + [entry for entry in _entries(model_name) if entry.in_table]:
+        if entry.keyword and entry.keyword not in known:
+            known.add(entry.keyword)
+            nodes.setdefault(entry.parents, []).append((entry.name, entry.keyword))
+    return tuple((parents, tuple(entries)) for parents, entries in nodes.items())
 
 
 def _walk(
@@ -48,6 +70,19 @@ def _walk(
             yield from _walk(part, path)
     for name, part in node.get("properties", {}).items():
         yield from _walk(part, (*path, name))
+
+
+def _node(tree: Mapping[str, Any], parents: tuple[str, ...]) -> Mapping[str, Any]:
+    node: Any = tree
+    for name in parents:
+        node = node.get(name)
+        if not isinstance(node, Mapping):
+            return _NOTHING
+    return cast("Mapping[str, Any]", node)
+
+
+#: What stands for a part of a tree that is not there.
+_NOTHING: Mapping[str, Any] = {}
 
 
 def _multi(values: Sequence[Any]) -> Any:
@@ -62,8 +97,8 @@ def _tolerance(values: Sequence[Any]) -> Any:
 #: How to combine the values of several exposures; "first" needs nothing done.
 _RULES: Mapping[str, Callable[[Sequence[Any]], Any]] = {
     "multi": _multi,
-    "mean": lambda values: float(np.mean(values)),
-    "sum": lambda values: float(np.sum(values)),
+    "mean": lambda values: math.fsum(values) / len(values),
+    "sum": math.fsum,
     "min": min,
     "max": max,
     # ISO dates and times sort as text.
@@ -76,12 +111,29 @@ _RULES: Mapping[str, Callable[[Sequence[Any]], Any]] = {
     "wheeltol": _tolerance,
 }
 
+#: Rules that make sense for numbers only, and for text only.
+_NUMERIC = frozenset({"mean", "sum", "min", "max"})
+_TEXTUAL = frozenset(_RULES) - _NUMERIC - {"multi"}
+
+
+def _known(values: Iterable[Any], rule: str) -> list[Any]:
+    """The values that a rule can be applied to: not missing, not NaN, of the right kind."""
+    known = [value for value in values if value is not None and value == value]
+    if rule in _NUMERIC:
+        return [v for v in known if isinstance(v, int | float) and not isinstance(v, bool)]
+    if rule in _TEXTUAL:
+        return [value for value in known if isinstance(value, str)]
+    return known
+
 
 def blend_metadata(
     product: dict[str, Any], sources: Sequence[Mapping[str, Any]], model_class: type[JwstDataModel]
 ) -> None:
     """
     Combine header values of several exposures.
+
+    An exposure in which a value is missing, NaN or of the wrong kind (a text where a number
+    belongs) is left out for this value; if no exposure has it, the product keeps what it had.
 
     Parameters
     ----------
@@ -92,18 +144,19 @@ def blend_metadata(
     model_class : type
         Model class whose schema states the rules (``blend_rule``).
     """
-    for entry in _entries(model_class.__name__):
-        combine = _RULES.get(entry.rule or "")
-        if combine is None:
-            continue
-        values = [get_path(source, entry.path) for source in sources]
-        known = [value for value in values if value is not None]
+    for entry in _blended(model_class.__name__):
+        values = (_node(source, entry.parents).get(entry.name) for source in sources)
+        known = _known(values, entry.rule)
         if known:
-            set_path(product, entry.path, combine(known))
+            set_path(product, ".".join((*entry.parents, entry.name)), _RULES[entry.rule](known))
 
 
 def header_table(
-    sources: Sequence[Mapping[str, Any]], model_class: type[JwstDataModel]
+    sources: Sequence[Mapping[str, Any]],
+    model_class: type[JwstDataModel],
+    *,
+    slit_attributes: bool = False,
+    labels: Mapping[str, Sequence[Any]] | None = None,
 ) -> NDArray[np.void]:
     """
     Tabulate the header values of several exposures.
@@ -111,9 +164,14 @@ def header_table(
     Parameters
     ----------
     sources : sequence of mapping
-        Trees of the exposures.
+        Trees of the exposures. Where trees share a node (the slits of an exposure share most of its
+        header), it is read once.
     model_class : type
         Model class whose schema states what belongs in the table (``blend_table``).
+    slit_attributes : bool, optional
+        Whether the table has the attributes of the slits as well: names, positions, shutters.
+    labels : mapping of str to sequence, optional
+        Columns to put first, one value per source each.
 
     Returns
     -------
@@ -121,31 +179,42 @@ def header_table(
         A structured array with one row per exposure and one field per FITS keyword that any of them
         has. Missing values are NaN or empty.
     """
-    columns: dict[str, NDArray[Any]] = {}
-    for entry in _entries(model_class.__name__):
-        if not entry.in_table or not entry.keyword or entry.keyword in columns:
+    columns = {name: _column(values) for name, values in (labels or {}).items()}
+    for parents, entries in _tabulated(model_class.__name__, slit_attributes):
+        nodes = [_node(source, parents) for source in sources]
+        distinct = {id(node): node for node in nodes}
+        if not any(distinct.values()):
             continue
-        values = [get_path(source, entry.path) for source in sources]
-        if any(isinstance(value, str | int | float | bool) for value in values):
-            columns[entry.keyword] = _column(values)
+        number = {key: index for index, key in enumerate(distinct)}
+        rows = np.array([number[id(node)] for node in nodes])
+        for name, keyword in entries:
+            values = [_scalar(node.get(name)) for node in distinct.values()]
+            if keyword not in columns and any(value is not None for value in values):
+                columns[keyword] = _column(values)[rows]
     table = np.empty(len(sources), dtype=[(name, data.dtype) for name, data in columns.items()])
     for name, data in columns.items():
         table[name] = data
     return table
 
 
+def _scalar(value: Any) -> str | int | float | bool | None:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if isinstance(value, str | int | float | bool) else None
+
+
 def _column(values: Iterable[Any]) -> NDArray[Any]:
     values = list(values)
-    known = [value for value in values if value is not None]
-    if all(isinstance(value, bool) for value in known) and len(known) == len(values):
+    kinds = {type(value) for value in values}
+    if kinds == {bool}:
         return np.array(values, dtype=bool)
-    if all(isinstance(value, int) for value in known) and len(known) == len(values):
+    if kinds == {int} and all(abs(value) < 2**63 for value in values):
         return np.array(values, dtype=np.int64)
-    if all(isinstance(value, int | float) for value in known):
+    if all(issubclass(kind, int | float | type(None)) for kind in kinds):
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     texts = ["" if value is None else str(value) for value in values]
-    width = max(1, *(len(text.encode("ascii", "replace")) for text in texts))
-    return np.array([text.encode("ascii", "replace") for text in texts], dtype=f"S{width}")
+    encoded = [text.encode("ascii", "replace") for text in texts]
+    return np.array(encoded, dtype=f"S{max(1, *map(len, encoded))}")
 
 
 def group_id(tree: Mapping[str, Any]) -> str:
@@ -204,7 +273,7 @@ def combine_exposure_times(product: dict[str, Any], sources: Sequence[Mapping[st
 
     def values(name: str) -> list[float]:
         found = (get_path(source, f"meta.exposure.{name}") for source in groups.values())
-        return [value for value in found if value is not None]
+        return _known(found, "sum")
 
     duration = values("duration")
     exposure_time = values("exposure_time")

@@ -15,10 +15,13 @@ import numpy as np
 from gwcs import WCS
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-__all__ = ["copy_metadata", "get_path", "set_path", "tree_of"]
+__all__ = ["copy_metadata", "get_path", "header_entries", "set_path", "tree_of"]
 
 #: Entries of the tree that belong to a file, not to the science.
 _FILE_ENTRIES = frozenset({"asdf_library", "history", "_fits_hash", "extra_fits", "cal_logs"})
+
+#: What most entries are: known at a glance, and shared by copies.
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def tree_of(model: JwstDataModel) -> dict[str, Any]:
@@ -90,17 +93,51 @@ def set_path(tree: dict[str, Any], path: str, value: Any) -> None:
 
 
 def _is_bulk(value: Any) -> bool:
+    if isinstance(value, np.generic):
+        return value.dtype.fields is not None
     return isinstance(value, np.ndarray | WCS) or hasattr(value, "dtype") or hasattr(value, "mask")
 
 
 def _copy_node(node: Any) -> Any:
     if isinstance(node, Mapping):
-        return {key: _copy_node(value) for key, value in node.items() if not _is_bulk(value)}
+        return {
+            key: value if type(value) in _SCALARS else _copy_node(value)
+            for key, value in node.items()
+            if type(value) in _SCALARS or not _is_bulk(value)
+        }
     if isinstance(node, list | tuple):
-        return [_copy_node(value) for value in node if not _is_bulk(value)]
-    if isinstance(node, str | int | float | bool) or node is None:
+        return [
+            value if type(value) in _SCALARS else _copy_node(value)
+            for value in node
+            if type(value) in _SCALARS or not _is_bulk(value)
+        ]
+    if isinstance(node, np.generic):
+        return node.item()
+    if isinstance(node, str | int | float | bool):
         return node
     return copy.deepcopy(node)
+
+
+def header_entries(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Take the header-like entries of a tree.
+
+    Parameters
+    ----------
+    tree : mapping
+        The tree of a model, of one slit, or its ``meta``.
+
+    Returns
+    -------
+    dict
+        A new dictionary without arrays, tables, WCS and what belongs to the file. What is nested in
+        it is shared with `tree`: not to be changed.
+    """
+    return {
+        key: value
+        for key, value in tree.items()
+        if key not in _FILE_ENTRIES and (type(value) in _SCALARS or not _is_bulk(value))
+    }
 
 
 def copy_metadata(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,10 +152,8 @@ def copy_metadata(tree: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        A deep copy of all header-like entries; nothing in it is shared with `tree`.
+        A deep copy of all header-like entries; nothing in it is shared with `tree`. Scalars of
+        numpy become those of Python.
     """
-    return {
-        key: _copy_node(value)
-        for key, value in tree.items()
-        if key not in _FILE_ENTRIES and not _is_bulk(value)
-    }
+    copied: dict[str, Any] = _copy_node(header_entries(tree))
+    return copied
