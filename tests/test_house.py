@@ -40,6 +40,7 @@ ROOMS = [
     ("webbweave.cli", "cli"),
     ("webbweave.__main__", "cli"),
     ("webbweave", "package"),
+    ("webbweave.*.*_products", "products"),
     ("webbweave.*.products", "products"),  # between data models and arrays, for the step
     ("webbweave.*.*_step", "step"),
     ("webbweave.*.*", "algorithm"),

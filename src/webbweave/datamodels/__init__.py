@@ -2,8 +2,14 @@
 
 from webbweave.datamodels.inputs import Inputs, Member, collect_inputs, open_model
 from webbweave.datamodels.reading import read_model
-from webbweave.datamodels.tree import copy_metadata, get_path, set_path, tree_of
-from webbweave.datamodels.writing import attach_table, replace_atomically, save_model
+from webbweave.datamodels.tree import copy_metadata, get_path, header_entries, set_path, tree_of
+from webbweave.datamodels.writing import (
+    attach_table,
+    extend_schema,
+    of_slits,
+    replace_atomically,
+    save_model,
+)
 
 __all__ = [
     "Inputs",
@@ -11,7 +17,10 @@ __all__ = [
     "attach_table",
     "collect_inputs",
     "copy_metadata",
+    "extend_schema",
     "get_path",
+    "header_entries",
+    "of_slits",
     "open_model",
     "read_model",
     "replace_atomically",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from stdatamodels.schema import merge_property_trees
 
 from webbweave.errors import OutputError
 
-__all__ = ["attach_table", "replace_atomically", "save_model"]
+__all__ = ["attach_table", "extend_schema", "of_slits", "replace_atomically", "save_model"]
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,14 @@ def save_model(
     return path
 
 
-def attach_table(model: JwstDataModel, name: str, table: NDArray[np.void], title: str) -> None:
+def attach_table(
+    model: JwstDataModel,
+    name: str,
+    table: NDArray[np.void],
+    title: str,
+    *,
+    extension: str | None = None,
+) -> None:
     """
     Add a table that the schema of a model does not know.
 
@@ -82,18 +89,53 @@ def attach_table(model: JwstDataModel, name: str, table: NDArray[np.void], title
     model : `~stdatamodels.jwst.datamodels.JwstDataModel`
         The product, changed in place.
     name : str
-        Name of the attribute; in capitals, of the FITS extension.
+        Name of the attribute.
     table : ndarray
         A structured array.
     title : str
         What it holds.
+    extension : str, optional
+        Name of the FITS extension; `name` in capitals by default.
     """
     datatype, _ = numpy_dtype_to_asdf_datatype(table.dtype)
-    entry = {"title": title, "fits_hdu": name.upper(), "datatype": datatype}
-    extension = {"type": "object", "properties": {name: entry}}
-    # Not by extend_schema, which would validate the whole model once more.
-    model._schema = merge_property_trees({"allOf": [model._schema, extension]})
+    entry = {"title": title, "fits_hdu": extension or name.upper(), "datatype": datatype}
+    extend_schema(model, {name: entry})
     model._instance[name] = table
+
+
+def extend_schema(model: JwstDataModel, properties: Mapping[str, Any]) -> None:
+    """
+    Tell a model of entries that its schema does not know, so that they are written to FITS.
+
+    Parameters
+    ----------
+    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+        The product, changed in place; its entries are not validated here.
+    properties : mapping
+        Schemas of the entries by name, with ``fits_hdu``, ``fits_keyword`` or ``datatype``; nested
+        as the schema of the model is. Entries of slits are under ``slits``, see `of_slits`.
+    """
+    extension = {"type": "object", "properties": dict(properties)}
+    # Not by the model's own extend_schema, which would validate the whole model once more.
+    model._schema = merge_property_trees({"allOf": [model._schema, extension]})
+
+
+def of_slits(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Say that entries are in each slit of a product of many.
+
+    Parameters
+    ----------
+    properties : mapping
+        Schemas of the entries of a slit by name.
+
+    Returns
+    -------
+    dict
+        The argument of `extend_schema` for a MultiSlitModel.
+    """
+    items = {"type": "object", "properties": dict(properties)}
+    return {"slits": {"type": "array", "items": items}}
 
 
 def _write_valid(model: JwstDataModel, path: Path) -> None:

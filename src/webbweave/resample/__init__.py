@@ -13,6 +13,7 @@ _PUBLIC = {
     "SlitExposure": "exposure",
     "build_output_grid": "output_wcs",
     "drizzle_exposure": "drizzle",
+    "read_covariance": "covariance_products",
     "resample_slit": "combine",
 }
 
@@ -24,6 +25,7 @@ __all__ = [
     "SlitExposure",
     "build_output_grid",
     "drizzle_exposure",
+    "read_covariance",
     "resample_slit",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -11,20 +12,33 @@ import numpy as np
 from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import JwstDataModel, MultiSlitModel, SlitModel
 
-from webbweave.datamodels import attach_table, copy_metadata, get_path, set_path, tree_of
-from webbweave.datamodels.blending import blend_metadata, combine_exposure_times, header_table
+from webbweave.datamodels import copy_metadata, get_path, header_entries, set_path, tree_of
+from webbweave.datamodels.blending import blend_metadata, combine_exposure_times
 from webbweave.errors import InputError, UnsupportedInputError
 from webbweave.resample.combine import ResampledSlit
+from webbweave.resample.covariance_products import set_covariance
 from webbweave.resample.exposure import VARIANCES, SlitExposure
+from webbweave.resample.fits_wcs import spectral_wcs
 from webbweave.resample.footprint import sky_box_region
 from webbweave.resample.options import ResampleOptions
+from webbweave.resample.output_wcs import OutputGrid
 
-__all__ = ["SlitInput", "add_header_table", "group_by_source", "product_tree", "slit_inputs"]
+__all__ = [
+    "SlitInput",
+    "drop_fits_wcs",
+    "group_by_source",
+    "product_tree",
+    "slit_inputs",
+    "source_row",
+]
 
 log = logging.getLogger(__name__)
 
 #: Metadata of a slit that the metadata of its exposure does not replace.
 _OF_THE_SLIT = ("bunit_data", "bunit_err", "model_type", "wcsinfo", "photometry", "wcs")
+
+#: Entries of ``meta.wcsinfo`` that describe the axes of an image.
+_AXIS_KEYWORD = re.compile(r"wcsaxes|(crpix|crval|ctype|cunit|cdelt)\d|(cd|pc|ps|pv)\d_\d")
 
 #: Square arcseconds in a steradian.
 _ARCSEC2_PER_SR = float(np.rad2deg(3600.0) ** 2)
@@ -62,20 +76,21 @@ class SlitInput:
 
     @cached_property
     def metadata(self) -> Mapping[str, Any]:
-        """The metadata of the slit merged with those of its exposure, as a tree without arrays.
+        """The header of the slit merged with that of its exposure: a tree without arrays.
 
-        What is specific to the slit stays as it is.
+        What is specific to the slit stays as it is. What is nested in it is shared with the model:
+        not to be changed.
         """
-        merged = copy_metadata(self.tree)
+        merged = header_entries(self.tree)
+        own = header_entries(merged.get("meta", {}))
+        merged["meta"] = own
         if self.exposure_tree is self.tree:
             return merged
-        meta = copy_metadata(self.exposure_tree).get("meta", {})
-        own = merged.get("meta", {})
+        merged["meta"] = meta = header_entries(self.exposure_tree.get("meta", {}))
         meta.update({key: value for key, value in own.items() if key in _OF_THE_SLIT})
         exposure_type = get_path(own, "exposure.type")
-        if exposure_type:
-            set_path(meta, "exposure.type", exposure_type)
-        merged["meta"] = meta
+        if exposure_type and exposure_type != get_path(meta, "exposure.type"):
+            meta["exposure"] = {**meta.get("exposure", {}), "type": exposure_type}
         return merged
 
     def exposure(self) -> SlitExposure:
@@ -262,14 +277,10 @@ def product_tree(
     pointings = combine_exposure_times(tree, sources)
     tree["meta"].pop("background", None)
     _set_geometry(tree, resampled)
-    tree["meta"]["resample"] = {
-        "pointings": pointings,
-        "pixel_scale_ratio": resampled.ratio,
-        "pixfrac": options.pixfrac,
-        "kernel": options.kernel,
-        "fillval": str(options.fillval),
-    }
-    set_path(tree, "meta.resample.weight_type", options.weight_type)
+    tree["meta"]["resample"] = _settings(resampled, options) | {"pointings": pointings}
+    if not options.compat:
+        _set_fits_wcs(tree, resampled, sources)
+        set_covariance(tree, resampled)
     set_path(tree, "meta.cal_step.resample", "COMPLETE")
     tree["meta"]["model_type"] = "SlitModel"
     tree["data"] = resampled.data
@@ -285,19 +296,21 @@ def product_tree(
     return tree
 
 
-def add_header_table(model: JwstDataModel, inputs: Sequence[SlitInput]) -> None:
-    """
-    Attach the table of the header values of all inputs, extension HDRTAB.
-
-    Parameters
-    ----------
-    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
-        The product, changed in place.
-    inputs : sequence of SlitInput
-        What it was made of.
-    """
-    table = header_table([item.metadata for item in inputs], SlitModel)
-    attach_table(model, "hdrtab", table, "Header values of the inputs")
+def _settings(resampled: ResampledSlit, options: ResampleOptions) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "pixel_scale_ratio": resampled.ratio,
+        "pixfrac": options.pixfrac,
+        "kernel": options.kernel,
+        "fillval": str(options.fillval),
+    }
+    if options.compat and options.output_wcs:
+        # jwst notes the parameter, which such a grid ignores.
+        settings["pixel_scale_ratio"] = options.pixel_scale_ratio
+    if options.weight_type:
+        settings["weight_type"] = options.weight_type
+    if not options.compat:
+        settings |= {"error_mode": options.error_mode, "combine": options.combine}
+    return settings
 
 
 def _set_geometry(tree: dict[str, Any], resampled: ResampledSlit) -> None:
@@ -313,3 +326,59 @@ def _set_geometry(tree: dict[str, Any], resampled: ResampledSlit) -> None:
     wavelengths = grid.table.wavelengths
     set_path(meta, "wcsinfo.spectral_region", [float(wavelengths[0]), float(wavelengths[-1])])
     meta["wcs"] = grid.to_gwcs()
+
+
+def _set_fits_wcs(
+    tree: dict[str, Any], resampled: ResampledSlit, sources: Sequence[Mapping[str, Any]]
+) -> None:
+    grid = resampled.grid
+    keywords = tree["meta"].setdefault("wcsinfo", {})
+    drop_fits_wcs(keywords)
+    keywords |= spectral_wcs(
+        1, grid.n_row, grid.pixel_scale, source=source_row(grid, sources[grid.reference])
+    )
+
+
+def drop_fits_wcs(keywords: dict[str, Any]) -> None:
+    """
+    Remove the axes of an image from header values.
+
+    Parameters
+    ----------
+    keywords : dict
+        ``meta.wcsinfo``, changed in place. The pointing and the dispersion axis stay.
+    """
+    for name in [name for name in keywords if _AXIS_KEYWORD.fullmatch(name)]:
+        del keywords[name]
+
+
+def source_row(grid: OutputGrid, header: Mapping[str, Any]) -> float | None:
+    """
+    Find the row where a source is expected.
+
+    Parameters
+    ----------
+    grid : OutputGrid
+        The grid of the source.
+    header : mapping
+        Tree of the exposure that set the grid: ``source_ypos`` is the planned position in the slit
+        of NIRSpec; ``meta.dither.dithered_ra`` and ``dithered_dec`` that on the sky for MIRI.
+
+    Returns
+    -------
+    float or None
+        Fractional row; None if it is not known or outside the grid.
+    """
+    if get_path(header, "meta.instrument.name") == "MIRI":
+        ra, dec = (get_path(header, f"meta.dither.dithered_{axis}") for axis in ("ra", "dec"))
+        if ra is None or dec is None:
+            return None
+        row = float(grid.line.row(*grid.plane.project(np.array(ra), np.array(dec))))
+    else:
+        position = header.get("source_ypos")
+        if position is None or grid.n_row < 2:
+            return None
+        order = np.argsort(grid.slit_y)
+        rows = np.arange(grid.n_row, dtype=np.float64)
+        row = float(np.interp(position, grid.slit_y[order], rows[order], left=np.nan, right=np.nan))
+    return row if -0.5 <= row <= grid.n_row - 0.5 else None

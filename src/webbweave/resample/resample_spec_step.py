@@ -5,20 +5,15 @@ from __future__ import annotations
 import logging
 from typing import Any, ClassVar
 
-from stdatamodels.jwst.datamodels import JwstDataModel, MultiSlitModel, SlitModel
+from stdatamodels.jwst.datamodels import JwstDataModel, MultiSlitModel
 
-from webbweave.datamodels import Inputs, copy_metadata, set_path, tree_of
+from webbweave.datamodels import Inputs, set_path, tree_of
 from webbweave.parallel import thread_count
 from webbweave.resample.combine import ResampledSlit, resample_slit
 from webbweave.resample.exposure import ExposureSummary
 from webbweave.resample.options import ResampleOptions
-from webbweave.resample.products import (
-    SlitInput,
-    add_header_table,
-    group_by_source,
-    product_tree,
-    slit_inputs,
-)
+from webbweave.resample.products import SlitInput, group_by_source, slit_inputs
+from webbweave.resample.slit_products import multi_slit_product, slit_product, source_product
 from webbweave.stpipe import WeaveStep
 
 __all__ = ["ResampleSpecStep"]
@@ -125,12 +120,11 @@ class ResampleSpecStep(WeaveStep):
         ]
         blend = self.blendheaders and inputs.is_container
         if any(isinstance(model, MultiSlitModel) for model in models):
-            return self._multi_slit(inputs, models[0], slits, options, blend)
+            return self._multi_slit(inputs, models, slits, options, blend)
         resampled = self._resample(slits, options)
         _log_result("spectrum", resampled, len(slits))
-        product = SlitModel(product_tree(resampled, slits, options, blend=blend))
-        if blend:
-            add_header_table(product, [slits[index] for index in resampled.used])
+        source = source_product(resampled, slits, options, blend=blend)
+        product = slit_product(source, options, blend=blend)
         _name(product, inputs)
         return product
 
@@ -143,23 +137,20 @@ class ResampleSpecStep(WeaveStep):
     def _multi_slit(
         self,
         inputs: Inputs,
-        first: JwstDataModel,
+        models: list[JwstDataModel],
         slits: list[SlitInput],
         options: ResampleOptions,
         blend: bool,
     ) -> MultiSlitModel:
-        tree = copy_metadata(tree_of(first))
-        tree["slits"] = []
+        sources = []
         groups = group_by_source(slits)
         for source, group in self.progress.track(groups.items(), "Resampling", len(groups)):
             resampled = self._resample(group, options)
             _log_result(f"source {source}", resampled, len(group))
-            slit_tree = product_tree(resampled, group, options, blend=blend)
-            tree["slits"].append(slit_tree)
-            tree["meta"].setdefault("resample", slit_tree["meta"]["resample"])
-        set_path(tree, "meta.cal_step.resample", "COMPLETE")
-        tree["meta"]["model_type"] = "MultiSlitModel"
-        product = MultiSlitModel(tree)
+            sources.append(source_product(resampled, group, options, blend=blend))
+        product = multi_slit_product(
+            [tree_of(model) for model in models], sources, options, blend=blend
+        )
         _name(product, inputs)
         return product
 
