@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 from asdf.exceptions import ValidationError
 from asdf.tags.core.ndarray import numpy_dtype_to_asdf_datatype
+from astropy.io import fits
 from numpy.typing import NDArray
+from stdatamodels import fits_support
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stdatamodels.schema import merge_property_trees
 
@@ -147,7 +150,7 @@ def _write_valid(model: JwstDataModel, path: Path) -> None:
     """
     while True:
         try:
-            model.save(str(path))
+            _write(model, path)
             return
         except ValidationError as error:
             entry = list(error.path)
@@ -157,6 +160,81 @@ def _write_valid(model: JwstDataModel, path: Path) -> None:
                 ) from error
             name = ".".join(str(part) for part in entry)
             log.warning("%s: header value %s is not valid and left out", path.name, name)
+
+
+def _write(model: JwstDataModel, path: Path) -> None:
+    if path.suffix != ".fits":
+        model.save(str(path))
+        return
+    # As the model's own method does, but for the list that it makes for the extensions.
+    model.on_save(str(path))
+    hdulist = fits_support.to_fits(
+        model._instance, model._schema, hdulist=_Extensions([fits.PrimaryHDU()])
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Card is too long")
+        fits.HDUList(list(hdulist)).writeto(path)
+
+
+class _Extensions(fits.HDUList):
+    """
+    A list of extensions that finds them by name and number without looking at all of them.
+
+    A product of n slits has 8 n extensions, and each of its 50 n header values is put into one that
+    is looked up: with a search through the list, the time to save goes with the square of n.
+    """
+
+    def __init__(self, hdus: list[Any]) -> None:
+        self._known: dict[str | tuple[str, int], tuple[int, Any]] = {}
+        self._seen = 0
+        super().__init__(hdus)
+
+    def index_of(self, key: Any) -> int:
+        """
+        Find the place of an extension; see `astropy.io.fits.HDUList.index_of`.
+
+        Parameters
+        ----------
+        key : int, str, tuple or HDU
+            What to look for.
+
+        Returns
+        -------
+        int
+            Its index.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        if isinstance(key, str):
+            key = key.strip().upper()
+        elif isinstance(key, tuple) and isinstance(key[0], str):
+            key = key[0].strip().upper(), key[1]
+        else:
+            return int(super().index_of(key))
+        found = self._known.get(key)
+        if (
+            found is None
+            or found[0] >= len(self)
+            or list.__getitem__(self, found[0]) is not found[1]
+        ):
+            # Where an extension was exchanged for another one, all are looked at again.
+            self._look_through(self._seen if found is None and self._seen <= len(self) else 0)
+            found = self._known.get(key)
+        if found is None:
+            raise KeyError(f"Extension {key!r} not found.")
+        return found[0]
+
+    def _look_through(self, start: int) -> None:
+        if start == 0:
+            self._known.clear()
+        for index in range(start, len(self)):
+            hdu: Any = list.__getitem__(self, index)
+            for key in (hdu.name, (hdu.name, hdu.ver)):
+                self._known.setdefault(key, (index, hdu))
+        self._seen = len(self)
 
 
 def _drop_header_value(tree: Any, entry: list[str | int]) -> bool:
