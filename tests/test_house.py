@@ -42,6 +42,8 @@ ROOMS = [
     ("webbweave", "package"),
     ("webbweave.*.*_products", "products"),
     ("webbweave.*.products", "products"),  # between data models and arrays, for the step
+    ("webbweave.*.sources", "products"),
+    ("webbweave.*.many", "step"),  # the step on each of many sources
     ("webbweave.*.*_step", "step"),
     ("webbweave.*.*", "algorithm"),
     ("webbweave.*", "topic"),  # the __init__ of a topic: its public names

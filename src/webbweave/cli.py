@@ -15,8 +15,13 @@ from webbweave.errors import WeaveError
 
 __all__ = ["main"]
 
+#: Exit status when some of the sources failed, and the others are done.
+EXIT_SOME_FAILED = 1
 #: Exit status for input or options that cannot be worked with, as argparse has it.
 EXIT_BAD_INPUT = 2
+
+#: With more sources than this, the summary gives totals instead of a line each.
+_MOST_LINES = 20
 
 _DEMO_FOLDER = "webbweave-demo"
 _DEMO_PRODUCT = "jw01345-o062_s00933_nirspec_clear-prism"
@@ -34,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, or 2 for input or options that cannot be worked with.
+        Exit status: 0; 1 if some of the sources failed and the product holds the others; 2 for
+        input or options that cannot be worked with.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _build_parser(arguments)
@@ -71,12 +77,15 @@ def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         "resample",
         help="rectify and combine NIRSpec slit spectra (s2d)",
         description="Rectify, drizzle and combine calibrated NIRSpec slit spectra (s2d).",
+        epilog="Exit status: 0; 1 if some of the sources failed and the product holds the others; "
+        "2 for input or options that cannot be worked with.",
     )
     resample.add_argument(
         "files",
         nargs="+",
         metavar="FILE",
-        help="calibrated exposures of one source (cal, phot, crf), or one association (.json)",
+        help="calibrated exposures (cal, phot, crf) of one slit or of many, "
+        "or one association (.json)",
     )
     resample.add_argument(
         "--output-dir",
@@ -128,6 +137,8 @@ def _add_step_parameters(parser: argparse.ArgumentParser) -> None:
         kind, _, rest = declaration.partition("(")
         default = rest.rstrip(")").rpartition("default=")[2].strip("'\"")
         names = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
+        if name == "maximum_cores":
+            names |= dict.fromkeys(["-j", "--jobs"])
         text = f"{comment} (default: {default})".replace("%", "%%")
         settings: dict[str, Any] = {"dest": name, "default": None, "help": text}
         if kind == "boolean":
@@ -140,7 +151,7 @@ def _add_step_parameters(parser: argparse.ArgumentParser) -> None:
         elif kind == "float":
             settings |= {"type": float, "metavar": "NUMBER"}
         else:
-            settings["metavar"] = "TEXT"
+            settings["metavar"] = "A,B" if name == "sources" else "TEXT"
         group.add_argument(*names, **settings)
 
 
@@ -168,8 +179,7 @@ def _resample(options: argparse.Namespace) -> int:
     files = options.files
     if options.output_dir is None:
         options.output_dir = str(Path(files[0]).parent)
-    _run(files[0] if len(files) == 1 else files, options, parameters, report=options.report)
-    return 0
+    return _run(files[0] if len(files) == 1 else files, options, parameters, report=options.report)
 
 
 def _input_rows(step: Any) -> list[dict[str, object]]:
@@ -188,14 +198,14 @@ def _demo(options: argparse.Namespace) -> int:
 
     members = [{"expname": str(path), "exptype": "science"} for path in example_exposures()]
     association = {"products": [{"name": _DEMO_PRODUCT, "members": members}]}
-    _run(association, options, {}, report=True, picture=True)
+    status = _run(association, options, {}, report=True, picture=True)
     if not options.quiet:
         print(
             "\nNow your own files:\n"
             "  webbweave resample jw*_cal.fits --output-dir products --report\n"
             "  webbweave resample --help"
         )
-    return 0
+    return status
 
 
 def _run(
@@ -205,7 +215,7 @@ def _run(
     *,
     report: bool,
     picture: bool = False,
-) -> None:
+) -> int:
     """Resample, save, show: all that a command does with its exposures."""
     from stpipe.exceptions import ValidationError
 
@@ -216,18 +226,23 @@ def _run(
     except ValidationError as error:
         raise ValueError(str(error)) from error
     step.progress.bar = not options.quiet
-    product = step.run(inputs)
+    result = step.run(inputs)
+    products = result if isinstance(result, list) else [result]
     step.output_dir = options.output_dir
     with step.progress.stage("save"):
-        path = step.save_model(product, force=True)
-    written = [path]
+        written = [step.save_model(product, force=True) for product in products]
     with step.progress.stage("report"):
-        if picture:
-            written.append(_save_picture(path, product))
-        if report:
-            written.append(_write_report(path, product, step))
+        for path, product in list(zip(written, products, strict=True)):
+            if picture:
+                written.append(_save_picture(path, product))
+            if report:
+                alone = len(products) == 1
+                page = path.with_name("report.html" if alone else f"{path.stem}_report.html")
+                written.append(_write_report(page, path, product, step))
     if not options.quiet:
-        _print_summary(product, step, written)
+        _print_summary(products, step, written)
+    # Which failed, and why, is in the log.
+    return EXIT_SOME_FAILED if step.failures else 0
 
 
 def _save_picture(path: Path, product: Any) -> Path:
@@ -236,12 +251,12 @@ def _save_picture(path: Path, product: Any) -> Path:
     return save_picture(path.with_suffix(".png"), product)
 
 
-def _write_report(path: Path, product: Any, step: Any) -> Path:
+def _write_report(page: Path, path: Path, product: Any, step: Any) -> Path:
     from webbweave.report import write_report
 
     meanings = {name: comment for name, (_, comment) in _step_parameters().items()}
     return write_report(
-        path.with_name("report.html"),
+        page,
         product,
         inputs=_input_rows(step),
         parameters={name: (getattr(step, name), text) for name, text in meanings.items()},
@@ -250,24 +265,28 @@ def _write_report(path: Path, product: Any, step: Any) -> Path:
     )
 
 
-def _print_summary(product: Any, step: Any, written: Sequence[Path]) -> None:
+def _print_summary(products: Sequence[Any], step: Any, written: Sequence[Path]) -> None:
     from webbweave.datamodels import get_path, tree_of
     from webbweave.report import summarise
 
-    tree = tree_of(product)
+    tree = tree_of(products[0])
     setup = [get_path(tree, f"meta.instrument.{key}", "") for key in ("name", "filter", "grating")]
     n_file, n_slit = len(step.inputs.members), len(step.summaries)
     counted = f"{n_file} exposure{'s' * (n_file != 1)}"
     if n_slit != n_file:
         counted += f" with {n_slit} slits"
     rows = [("inputs", f"{counted}, {' '.join(setup)}")]
-    summaries = summarise(product)
-    for summary in summaries:
-        facts = _facts(summary)
-        if len(summaries) == 1:
-            rows += [("source", summary.name or "without a name"), *facts.items()]
-        else:
-            rows.append((summary.name or "unnamed", "; ".join(facts.values())))
+    n_spectrum = sum(len(tree_of(product).get("slits", [0])) for product in products)
+    if n_spectrum > _MOST_LINES:
+        rows.append(("output", f"{n_spectrum} spectra of {step.n_done} sources"))
+    else:
+        summaries = [summary for product in products for summary in summarise(product)]
+        for summary in summaries:
+            facts = _facts(summary)
+            if len(summaries) == 1:
+                rows += [("source", summary.name or "without a name"), *facts.items()]
+            else:
+                rows.append((summary.name or "unnamed", "; ".join(facts.values())))
     seconds = (f"{name} {value:.2f}" for name, value in step.progress.seconds.items())
     rows.append(("seconds", ", ".join(seconds)))
     rows += [("written", str(path)) for path in written]

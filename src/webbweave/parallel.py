@@ -1,13 +1,18 @@
-"""The one place that knows threads: ranges of work are spread over a pool."""
+"""The one place that knows threads and executors: ranges or items of work are spread over them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["run_ranges", "thread_count"]
+__all__ = ["Submits", "run_in_order", "run_ranges", "thread_count"]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _FRACTIONS = {"none": 0.0, "quarter": 0.25, "half": 0.5, "all": 1.0}
 
@@ -66,3 +71,96 @@ def run_ranges(work: Callable[[int, int], None], size: int, threads: int = 1) ->
     with ThreadPoolExecutor(threads) as pool:
         for future in [pool.submit(work, *edge) for edge in pairwise(edges)]:
             future.result()
+
+
+class Submits(Protocol):
+    """What is needed of an executor: `concurrent.futures.Executor` and all that follow it."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """
+        Hand in one call.
+
+        Parameters
+        ----------
+        fn : callable
+            What to call.
+        *args, **kwargs
+            Its arguments.
+
+        Returns
+        -------
+        object
+            A future, with ``result()``.
+        """
+        ...
+
+
+def run_in_order(
+    work: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    threads: int = 1,
+    executor: Submits | None = None,
+    lost: Callable[[T, Exception], R] | None = None,
+) -> Iterator[R]:
+    """
+    Call ``work(item)`` for every item, many at a time, and yield the results in order.
+
+    Parameters
+    ----------
+    work : callable
+        The work on one item. For an executor of processes, a function at the top of a module.
+    items : iterable
+        What to work on; taken one by one, and not kept once its work is done.
+    threads : int, optional
+        Number of threads; with 1, and without `executor`, each item is worked on when its result is
+        asked for.
+    executor : Submits, optional
+        Where to run instead; anything with ``submit``. It is not shut down.
+    lost : callable, optional
+        Makes a result of an item whose work raised, such as when its process died. By default the
+        exception is raised.
+
+    Yields
+    ------
+    object
+        The results, in the order of the items. If the caller stops early, or work raises, what has
+        not begun is cancelled.
+    """
+    if executor is not None:
+        yield from _submitted(executor, work, items, lost)
+    elif threads > 1:
+        pool = ThreadPoolExecutor(threads)
+        try:
+            yield from _submitted(pool, work, items, lost)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    else:
+        for item in items:
+            yield _result(lambda item=item: work(item), item, lost)  # type: ignore[misc]
+
+
+def _submitted(
+    executor: Submits,
+    work: Callable[[T], R],
+    items: Iterable[T],
+    lost: Callable[[T, Exception], R] | None,
+) -> Iterator[R]:
+    pending = deque((item, executor.submit(work, item)) for item in items)
+    try:
+        while pending:
+            item, future = pending.popleft()
+            yield _result(future.result, item, lost)
+    finally:
+        for _, future in pending:
+            if hasattr(future, "cancel"):
+                future.cancel()
+
+
+def _result(call: Callable[[], R], item: T, lost: Callable[[T, Exception], R] | None) -> R:
+    try:
+        return call()
+    except Exception as error:
+        if lost is None:
+            raise
+        return lost(item, error)

@@ -49,6 +49,18 @@ class Progress:
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
+    def add(self, other: Progress) -> None:
+        """
+        Add the time that another piece of work took, such as one of several threads.
+
+        Parameters
+        ----------
+        other : Progress
+            Its seconds are added stage by stage.
+        """
+        for name, seconds in other.seconds.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
     def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
         """
         Draw a bar while items are taken.

@@ -43,6 +43,10 @@ KNOWN_SUFFIXES = (
 )
 
 
+#: Characters of a parameter that the history of a product repeats: most paths are shorter.
+_LONGEST_SETTING = 200
+
+
 def strip_suffix(name: str) -> tuple[str, str]:
     """
     Remove the product suffix of a file name.
@@ -61,6 +65,11 @@ def strip_suffix(name: str) -> tuple[str, str]:
     """
     root, _, suffix = name.rpartition("_")
     return (root, "_") if root and suffix in KNOWN_SUFFIXES else (name, "_")
+
+
+def _short(text: str) -> str:
+    """Cut the text of a long list: the history of a file is for reading."""
+    return text if len(text) <= _LONGEST_SETTING else text[: _LONGEST_SETTING - 3] + "..."
 
 
 def _has_reference_server() -> bool:
@@ -209,11 +218,28 @@ class WeaveStep(Step):
         if not isinstance(result, JwstDataModel):
             return
         own = {name: value for name, value in self.get_pars().items() if name not in HOUSEKEEPING}
-        settings = ", ".join(f"{name}={value!r}" for name, value in own.items())
+        settings = ", ".join(f"{name}={_short(repr(value))}" for name, value in own.items())
         result.add_history_entry(
             f"webbweave {version('webbweave')} {self.class_alias}: {settings}",
             software={"name": "webbweave", "version": version("webbweave")},
         )
+
+    def own_name(self, model: JwstDataModel) -> str | None:
+        """
+        Name the file of a product, if the product has a name of its own.
+
+        Parameters
+        ----------
+        model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+            The product.
+
+        Returns
+        -------
+        str or None
+            A file name; None to name it after the input or as the user says.
+        """
+        del model
+        return None
 
     def save_model(
         self,
@@ -251,8 +277,11 @@ class WeaveStep(Step):
             return super().save_model(
                 model, suffix=suffix, idx=idx, output_file=output_file, force=force, **components
             )
+        own_name = self.own_name(model)
+        if own_name is not None:
+            output_file, idx = output_file or own_name, None
         output_file = output_file or self.output_file
-        if not (force or self.save_results or output_file):
+        if not (force or self.save_results or (output_file and own_name is None)):
             return None
         if self.output_use_model or (output_file is None and not self.search_output_file):
             output_file, idx = model.meta.filename, None

@@ -2,6 +2,7 @@
 
 from webbweave.datamodels.inputs import Inputs, Member, collect_inputs, open_model
 from webbweave.datamodels.reading import read_model
+from webbweave.datamodels.scratch import spill
 from webbweave.datamodels.tree import copy_metadata, get_path, header_entries, set_path, tree_of
 from webbweave.datamodels.writing import (
     attach_table,
@@ -26,5 +27,6 @@ __all__ = [
     "replace_atomically",
     "save_model",
     "set_path",
+    "spill",
     "tree_of",
 ]

@@ -11,10 +11,12 @@ _PUBLIC = {
     "ResampleSpecStep": "resample_spec_step",
     "ResampledSlit": "combine",
     "SlitExposure": "exposure",
+    "SourceResult": "many",
     "build_output_grid": "output_wcs",
     "drizzle_exposure": "drizzle",
     "read_covariance": "covariance_products",
     "resample_slit": "combine",
+    "resample_sources": "many",
 }
 
 __all__ = [
@@ -23,10 +25,12 @@ __all__ = [
     "ResampleSpecStep",
     "ResampledSlit",
     "SlitExposure",
+    "SourceResult",
     "build_output_grid",
     "drizzle_exposure",
     "read_covariance",
     "resample_slit",
+    "resample_sources",
 ]
 
 

@@ -20,9 +20,32 @@ from webbweave.resample.output_wcs import OutputGrid, build_output_grid
 from webbweave.resample.planes import Planes
 from webbweave.resample.scales import is_flux_density, scale_ratio
 
-__all__ = ["ResampledSlit", "resample_slit"]
+__all__ = ["Design", "ResampledSlit", "design_grid", "resample_slit"]
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """
+    What is settled before anything is drizzled.
+
+    Attributes
+    ----------
+    grid : OutputGrid
+        Geometry of the output.
+    ratio : float
+        Input pixel scale over output pixel scale.
+    pixel_area : float or None
+        Nominal area of an input pixel [steradian].
+    used : tuple of int
+        Indices of the exposures that take part.
+    """
+
+    grid: OutputGrid
+    ratio: float
+    pixel_area: float | None
+    used: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,11 +77,45 @@ class ResampledSlit(Planes):
         return np.tile(wavelengths, (self.grid.n_row, 1))
 
 
+def design_grid(
+    exposures: Sequence[SlitExposure], options: ResampleOptions | None = None
+) -> Design:
+    """
+    Choose the grid that the exposures of one source are resampled onto.
+
+    Parameters
+    ----------
+    exposures : sequence of SlitExposure
+        The exposures; those without a pixel to use are left out with a warning.
+    options : ResampleOptions, optional
+        How to resample.
+
+    Returns
+    -------
+    Design
+        The grid and the exposures that can be resampled.
+
+    Raises
+    ------
+    InputError
+        If there is no exposure with usable pixels, or the exposures do not belong together.
+    """
+    options = options or ResampleOptions()
+    used = _usable(exposures)
+    chosen = [exposures[index] for index in used]
+    _check_alike(chosen)
+    ratio, pixel_area = scale_ratio(chosen[0], options)
+    grid = build_output_grid(chosen, ratio=ratio, compat=options.compat)
+    if options.output_shape is not None:
+        grid = _reshape(grid, options.output_shape, compat=options.compat)
+    return Design(grid, ratio, pixel_area, tuple(used))
+
+
 def resample_slit(
     exposures: Sequence[SlitExposure],
     options: ResampleOptions | None = None,
     *,
-    grid: OutputGrid | None = None,
+    design: Design | None = None,
     progress: Progress | None = None,
 ) -> ResampledSlit:
     """
@@ -71,8 +128,8 @@ def resample_slit(
         are left out and take no bit. They are not changed.
     options : ResampleOptions, optional
         How to do it.
-    grid : OutputGrid, optional
-        The grid to resample onto; designed for these exposures if not given.
+    design : Design, optional
+        The grid, and which of the exposures to resample onto it, in place of a new grid for all.
     progress : Progress, optional
         Where to count the time: stages ``geometry`` and ``drizzle``.
 
@@ -91,14 +148,9 @@ def resample_slit(
     if check_kernel(options.kernel, options.pixfrac) != options.kernel:
         log.warning("pixfrac %g makes pixels points: kernel 'point' is used", options.pixfrac)
     with progress.stage("geometry"):
-        used = _usable(exposures)
-        chosen = [exposures[index] for index in used]
-        _check_alike(chosen)
-        ratio, pixel_area = scale_ratio(chosen[0], options)
-        if grid is None:
-            grid = build_output_grid(chosen, ratio=ratio, compat=options.compat)
-            if options.output_shape is not None:
-                grid = _reshape(grid, options.output_shape, compat=options.compat)
+        design = design or design_grid(exposures, options)
+    grid, ratio, pixel_area = design.grid, design.ratio, design.pixel_area
+    chosen = [exposures[index] for index in design.used]
     with progress.stage("drizzle"):
         combine = combine_as_jwst if options.compat else combine_linearly
         has_area = bool(pixel_area)
@@ -109,7 +161,7 @@ def resample_slit(
         grid=grid,
         ratio=ratio,
         pixel_area=None if pixel_area is None else pixel_area / ratio,
-        used=tuple(used),
+        used=design.used,
     )
 
 

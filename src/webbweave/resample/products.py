@@ -236,11 +236,18 @@ def group_by_source(inputs: Sequence[SlitInput]) -> dict[str, list[SlitInput]]:
     Returns
     -------
     dict of str to list of SlitInput
-        In the order of first appearance.
+        In the order of first appearance. Slits that name no source go by their place among those of
+        their exposure.
     """
     groups: dict[str, list[SlitInput]] = {}
+    nameless: dict[int, int] = {}
     for item in inputs:
-        groups.setdefault(item.source, []).append(item)
+        source = item.source
+        if not source:
+            exposure = id(item.exposure_tree)
+            nameless[exposure] = nameless.get(exposure, 0) + 1
+            source = f"unnamed {nameless[exposure]}"
+        groups.setdefault(source, []).append(item)
     return groups
 
 

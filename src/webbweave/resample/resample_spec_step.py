@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from stdatamodels.jwst.datamodels import JwstDataModel, MultiSlitModel
+import numpy as np
+from numpy.typing import NDArray
+from stdatamodels.jwst.datamodels import JwstDataModel, MultiSlitModel, SlitModel
 
 from webbweave.datamodels import Inputs, set_path, tree_of
 from webbweave.parallel import thread_count
-from webbweave.resample.combine import ResampledSlit, resample_slit
 from webbweave.resample.exposure import ExposureSummary
 from webbweave.resample.options import ResampleOptions
-from webbweave.resample.products import SlitInput, group_by_source, slit_inputs
-from webbweave.resample.slit_products import multi_slit_product, slit_product, source_product
+from webbweave.resample.products import SlitInput
+from webbweave.resample.slit_products import multi_slit_product, slit_product
+from webbweave.resample.sources import (
+    Failure,
+    Opened,
+    Recipe,
+    check_some_succeeded,
+    open_slits,
+    resample_all,
+    resample_source,
+    select_sources,
+)
 from webbweave.stpipe import WeaveStep
 
 __all__ = ["ResampleSpecStep"]
@@ -37,18 +50,31 @@ class ResampleSpecStep(WeaveStep):
     kernel             = option('square', 'point', default='square')       # Drizzle kernel
     pixel_scale_ratio  = float(default=1.0)                                # Input over output pixel scale along the slit
     pixel_scale        = float(default=None)                               # Output pixel scale along the slit in arcsec; goes before the ratio
+    output_shape       = int_list(min=2, max=2, default=None)              # Columns and rows nx,ny of the product; cut or added at the high end
+    output_wcs         = string(default='')                                # ASDF file with the grid to resample onto
+    wavelength_grid    = string(default='native')                          # native, linear, log, columns per native column, a file, or wavelengths in micron
     fillval            = string(default='NAN')                             # Value of output pixels without data
     weight_type        = option('ivm', 'exptime', None, default='ivm')     # Weight of the input pixels
-    output_shape       = int_list(min=2, max=2, default=None)              # Columns and rows nx,ny of the product; cut or added at the high end
+    combine            = option('mean', 'median', 'clip', default='mean')  # How exposures are combined
+    error_mode         = option('total', 'pixel', default='total')         # Variances that may be summed, or those of single pixels
+    error_aperture     = float(default=6.0)                                # Size in pixels of the apertures that total variances are summed over
     propagate_dq       = boolean(default=False)                            # Combine the data-quality bits of the inputs
+    save_matrix        = boolean(default=False)                            # Keep the resampling matrix in the product
+    single             = boolean(default=False)                            # Resample each exposure alone, all onto the common grid
+    sources            = string(default=None)                              # Names or numbers of the sources to resample, with commas
     blendheaders       = boolean(default=True)                             # Combine the header values of all inputs
+    in_memory          = boolean(default=True)                             # Keep the arrays of the product in memory, not on disk
     suffix             = string(default='s2d')                             # Suffix of the product
     """  # noqa: E501
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **_with_text_fillval(kwargs))
+        super().__init__(*args, **_as_text(kwargs))
         #: What the last run resampled, in order.
         self.summaries: list[ExposureSummary] = []
+        #: The sources that failed in the last run, and why.
+        self.failures: list[Failure] = []
+        #: The number of sources in the product of the last run.
+        self.n_done = 0
 
     @classmethod
     def build_config(cls, input: Any, **kwargs: Any) -> tuple[Any, str | None]:  # noqa: A002
@@ -69,10 +95,10 @@ class ResampleSpecStep(WeaveStep):
         config_file : str or None
             The file that they were read from.
         """
-        config: tuple[Any, str | None] = super().build_config(input, **_with_text_fillval(kwargs))
+        config: tuple[Any, str | None] = super().build_config(input, **_as_text(kwargs))
         return config
 
-    def process(self, input_data: Any) -> JwstDataModel:
+    def process(self, input_data: Any) -> JwstDataModel | list[SlitModel]:
         """
         Resample spectra.
 
@@ -83,15 +109,45 @@ class ResampleSpecStep(WeaveStep):
 
         Returns
         -------
-        `~stdatamodels.jwst.datamodels.SlitModel` or `~stdatamodels.jwst.datamodels.MultiSlitModel`
-            The rectified spectra.
+        SlitModel, MultiSlitModel, or list of SlitModel
+            The rectified spectra. A list for several exposures of one slit with ``single``.
 
         Raises
         ------
         WeaveError
-            If an input cannot be read or used; the message names it.
+            If an input cannot be read or used; the message names it. A source that fails among
+            others is left out and listed in `failures`.
         ValueError
             If a parameter is out of range.
+        """
+        recipe = self.recipe()
+        self.summaries.clear()
+        self.failures.clear()
+        self.n_done = 0
+        inputs = self.collect(input_data)
+        recipe = replace(recipe, blend=recipe.blend and inputs.is_container)
+        opened = open_slits(inputs, self.progress)
+        if opened.is_cube:
+            log.warning("%s: slits of three dimensions are not resampled", inputs.members[0].name)
+            return _skipped(inputs.members[0].open())
+        groups = select_sources(opened.slits, _listed(self.sources))
+        if opened.is_multi:
+            return self._multi_slit(inputs, opened, groups, recipe)
+        return self._one_slit(inputs, opened, groups, recipe)
+
+    def recipe(self) -> Recipe:
+        """
+        Check the parameters, and put them together.
+
+        Returns
+        -------
+        Recipe
+            What they ask for.
+
+        Raises
+        ------
+        ValueError
+            If one is out of range.
         """
         options = ResampleOptions(
             pixfrac=self.pixfrac,
@@ -101,72 +157,109 @@ class ResampleSpecStep(WeaveStep):
             weight_type=self.weight_type,
             fillval=self.fillval,
             output_shape=None if self.output_shape is None else tuple(self.output_shape),
+            output_wcs=self.output_wcs,
+            wavelength_grid=_wavelength_grid(self.wavelength_grid),
             propagate_dq=self.propagate_dq,
+            combine=self.combine,
+            error_mode=self.error_mode,
+            error_aperture=self.error_aperture,
+            save_matrix=self.save_matrix,
             compat=self.compat,
             threads=thread_count(self.maximum_cores),
         )
-        self.summaries.clear()
-        inputs = self.collect(input_data)
-        with self.progress.stage("read"):
-            members = self.progress.track(inputs.members, "Reading")
-            models = [member.open() for member in members]
-        if isinstance(models[0], MultiSlitModel) and _is_cube(models[0]):
-            log.warning("%s: slits of three dimensions are not resampled", inputs.members[0].name)
-            return _skipped(models[0])
-        slits = [
-            slit
-            for member, model in zip(inputs.members, models, strict=True)
-            for slit in slit_inputs(member.name, model)
-        ]
-        blend = self.blendheaders and inputs.is_container
-        if any(isinstance(model, MultiSlitModel) for model in models):
-            return self._multi_slit(inputs, models, slits, options, blend)
-        resampled = self._resample(slits, options)
-        _log_result("spectrum", resampled, len(slits))
-        source = source_product(resampled, slits, options, blend=blend)
-        product = slit_product(source, options, blend=blend)
-        _name(product, inputs)
-        return product
+        return Recipe(options, self.single, self.blendheaders, self.in_memory)
 
-    def _resample(self, slits: list[SlitInput], options: ResampleOptions) -> ResampledSlit:
-        with self.progress.stage("read"):
-            exposures = [slit.exposure() for slit in slits]
-        self.summaries.extend(ExposureSummary.of(exposure) for exposure in exposures)
-        return resample_slit(exposures, options, progress=self.progress)
+    def _one_slit(
+        self,
+        inputs: Inputs,
+        opened: Opened,
+        groups: dict[str, list[SlitInput]],
+        recipe: Recipe,
+    ) -> SlitModel | list[SlitModel]:
+        chosen = {id(slit) for group in groups.values() for slit in group}
+        slits = [slit for slit in opened.slits if id(slit) in chosen]
+        spectra = resample_source(
+            slits[0].source, slits, recipe, progress=self.progress, summaries=self.summaries
+        )
+        if recipe.single and recipe.options.compat:
+            spectra = spectra[:1]
+        self.n_done = 1
+        products = []
+        for spectrum in spectra:
+            product = slit_product(spectrum, recipe.options, blend=recipe.blend)
+            _name(product, inputs, own_name=recipe.single)
+            products.append(product)
+        return products if recipe.single and inputs.is_container else products[0]
 
     def _multi_slit(
         self,
         inputs: Inputs,
-        models: list[JwstDataModel],
-        slits: list[SlitInput],
-        options: ResampleOptions,
-        blend: bool,
+        opened: Opened,
+        groups: dict[str, list[SlitInput]],
+        recipe: Recipe,
     ) -> MultiSlitModel:
-        sources = []
-        groups = group_by_source(slits)
-        for source, group in self.progress.track(groups.items(), "Resampling", len(groups)):
-            resampled = self._resample(group, options)
-            _log_result(f"source {source}", resampled, len(group))
-            sources.append(source_product(resampled, group, options, blend=blend))
-        product = multi_slit_product(
-            [tree_of(model) for model in models], sources, options, blend=blend
-        )
+        products = []
+        n_source = len(groups)
+        opened.slits.clear()
+        for outcome in resample_all(groups, recipe, self.progress):
+            self.summaries += outcome.summaries
+            if outcome.error is not None:
+                self.failures.append(outcome.failure)
+            products += outcome.products
+        check_some_succeeded(self.failures, n_source)
+        self.n_done = n_source - len(self.failures)
+        product = multi_slit_product(opened.headers, products, recipe.options, blend=recipe.blend)
         _name(product, inputs)
         return product
 
+    def own_name(self, model: JwstDataModel) -> str | None:
+        """
+        Name the file of a product, if the product has a name of its own.
 
-def _with_text_fillval(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The configuration knows texts only where a number or 'NAN' may stand."""
-    fillval = parameters.get("fillval")
-    if isinstance(fillval, int | float):
-        return parameters | {"fillval": str(fillval)}
-    return parameters
+        Parameters
+        ----------
+        model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+            The product.
+
+        Returns
+        -------
+        str or None
+            With ``single``, each exposure of a slit keeps its name.
+        """
+        return model.meta.filename if self.single and isinstance(model, SlitModel) else None
 
 
-def _is_cube(model: JwstDataModel) -> bool:
-    slits = tree_of(model).get("slits") or [{}]
-    data = slits[0].get("data")
-    return data is not None and data.ndim == 3
+def _as_text(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The configuration knows texts only where a number, a list or an array may stand."""
+    texts = {}
+    for name in ("fillval", "maximum_cores", "output_wcs", "sources", "wavelength_grid"):
+        value = parameters.get(name)
+        if value is None or isinstance(value, str):
+            continue
+        if isinstance(value, Iterable):
+            items = np.asarray(value).tolist() if isinstance(value, np.ndarray) else value
+            texts[name] = ",".join(map(str, items))
+        else:
+            texts[name] = str(value)
+    return parameters | texts
+
+
+def _listed(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name for part in text.split(",") if (name := part.strip())]
+    if not names:
+        raise ValueError(f"sources: expected names or numbers, found {text!r}")
+    return names
+
+
+def _wavelength_grid(text: str) -> str | float | NDArray[np.float64]:
+    """A number and a list of numbers as such; a word or a path as it is."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        return text
+    return np.array(numbers) if "," in text else numbers[0]
 
 
 def _skipped(model: JwstDataModel) -> JwstDataModel:
@@ -175,23 +268,9 @@ def _skipped(model: JwstDataModel) -> JwstDataModel:
     return result
 
 
-def _log_result(name: str, resampled: ResampledSlit, n_input: int) -> None:
-    ny, nx = resampled.grid.shape
-    log.info(
-        'Resampled %s: %d of %d exposures onto %d rows of %.4f" and %d columns, ratio %.4f',
-        name,
-        len(resampled.used),
-        n_input,
-        ny,
-        resampled.grid.pixel_scale,
-        nx,
-        resampled.ratio,
-    )
-
-
-def _name(product: JwstDataModel, inputs: Inputs) -> None:
+def _name(product: JwstDataModel, inputs: Inputs, *, own_name: bool = False) -> None:
     tree = tree_of(product)
-    if inputs.product_name:
+    if inputs.product_name and not own_name:
         set_path(tree, "meta.filename", f"{inputs.product_name}.fits")
     set_path(tree, "meta.asn.table_name", inputs.table_name)
     set_path(tree, "meta.asn.pool_name", inputs.pool_name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -102,10 +101,8 @@ def column_medians(wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
     ndarray of float64, shape (n,)
         Medians of the columns with at least one valid row, ascending.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN columns
-        medians = np.nanmedian(wavelength, axis=0)
-    return np.sort(medians[np.isfinite(medians)])
+    filled = np.isfinite(wavelength).any(axis=0)
+    return np.sort(np.nanmedian(wavelength[:, filled], axis=0))
 
 
 def at_position(

@@ -1,0 +1,126 @@
+"""Work spread over threads and executors."""
+
+from __future__ import annotations
+
+import gc
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from webbweave.parallel import run_in_order, run_ranges, thread_count
+
+
+class Now:
+    """The least that is asked of an executor: it works at once."""
+
+    def __init__(self):
+        self.calls = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.calls.append(args)
+        try:
+            value, error = fn(*args, **kwargs), None
+        except Exception as raised:
+            value, error = None, raised
+
+        class Done:
+            def result(self):
+                if error is not None:
+                    raise error
+                return value
+
+        return Done()
+
+
+def slow_first(number):
+    time.sleep(0.05 if number == 0 else 0.0)
+    return number * number
+
+
+def ways():
+    return [{}, {"threads": 3}, {"executor": Now()}]
+
+
+@pytest.mark.parametrize("how", ways())
+def test_results_come_in_the_order_of_the_items(how):
+    assert list(run_in_order(slow_first, iter(range(5)), **how)) == [0, 1, 4, 9, 16]
+
+
+def test_a_pool_of_the_caller_stays_open():
+    with ThreadPoolExecutor(2) as pool:
+        assert list(run_in_order(slow_first, range(3), executor=pool)) == [0, 1, 4]
+        assert pool.submit(slow_first, 3).result() == 9
+
+
+@pytest.mark.parametrize("how", ways())
+def test_an_error_is_raised_or_made_a_result(how):
+    def fails_at_two(number):
+        if number == 2:
+            raise KeyError("two")
+        return number
+
+    with pytest.raises(KeyError, match="two"):
+        list(run_in_order(fails_at_two, range(4), **how))
+
+    def lost(item, error):
+        return f"{item}: {error!r}"
+
+    results = list(run_in_order(fails_at_two, range(4), **how, lost=lost))
+    assert results == [0, 1, "2: KeyError('two')", 3]
+
+
+def test_what_has_not_begun_is_cancelled():
+    begun = []
+
+    def work(number):
+        begun.append(number)
+        time.sleep(0.02)
+        return number
+
+    results = run_in_order(work, range(100), threads=2)
+    assert next(results) == 0
+    results.close()
+    assert len(begun) < 50
+
+
+def test_items_are_let_go_one_after_the_other():
+    class Item:
+        pass
+
+    alive = weakref.WeakSet()
+
+    def items():
+        for _ in range(6):
+            item = Item()
+            alive.add(item)
+            yield item
+            del item
+
+    most = 0
+    for _ in run_in_order(lambda _: gc.collect(), items()):
+        most = max(most, len(alive))
+    assert most <= 2
+
+
+def test_ranges_cover_everything_once():
+    for threads in (1, 2, 5):
+        done = [0] * 7
+
+        def work(start, stop, done=done):
+            for index in range(start, stop):
+                done[index] += 1
+
+        run_ranges(work, 7, threads)
+        assert done == [1] * 7
+
+
+def test_thread_count():
+    most = thread_count("all")
+    assert 1 == thread_count() == thread_count(None) == thread_count(1)
+    assert thread_count("quarter") <= thread_count("half") <= most
+    assert thread_count(str(10**6)) == most
+    for wrong in ("some", "0", -1, "1.5"):
+        with pytest.raises(ValueError, match="maximum_cores"):
+            thread_count(wrong)
