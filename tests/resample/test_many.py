@@ -74,8 +74,9 @@ def test_results_say_what_became_of_each_source(visit, tmp_path):
     assert second.path is None
     assert "DQ has shape (3, 3)" in second.failure
     assert first.failure is third.failure is None
-    (warning,) = first.warnings
-    assert "VAR_FLAT has shape (3, 3)" in warning
+    misshapen, estimated = first.warnings
+    assert "VAR_FLAT has shape (3, 3)" in misshapen
+    assert "no usable VAR_FLAT" in estimated
     assert third.warnings == ()
     assert all(result.seconds > 0 for result in results)
 

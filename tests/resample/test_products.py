@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +15,8 @@ from stdatamodels.jwst import datamodels
 
 from webbweave.datamodels import get_path, read_model, save_model, set_path, tree_of
 from webbweave.errors import InputError
-from webbweave.resample import ResampleOptions, read_covariance, resample_slit
-from webbweave.resample.combine import ResampledSlit
-from webbweave.resample.covariance_products import covariance_offsets
+from webbweave.resample import ResampleOptions, read_covariance, read_matrix, resample_slit
+from webbweave.resample.covariance import Covariance, neighbour_offsets
 from webbweave.resample.products import group_by_source, product_tree, slit_inputs, source_row
 from webbweave.resample.slit_products import multi_slit_product, slit_product, source_product
 
@@ -26,22 +24,12 @@ CORRECTED, COMPAT = ResampleOptions(), ResampleOptions(compat=True)
 OFFSETS = ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1))
 
 
-@dataclass(frozen=True, eq=False)
-class Correlated(ResampledSlit):
+def correlated(resampled, level=1.0):
     """A spectrum with made-up covariances."""
-
-    covariance: Any = None
-    covariance_offsets: Any = None
-    noise_correlation: Any = None
-
-
-def correlated(resampled, offsets=OFFSETS, level=1.0):
-    values = {field.name: getattr(resampled, field.name) for field in fields(ResampledSlit)}
-    cube = np.arange(len(offsets), dtype=np.float32)[:, None, None] + np.zeros(
+    cube = np.arange(1.0, len(OFFSETS) + 1, dtype=np.float32)[:, None, None] + np.zeros(
         resampled.grid.shape, np.float32
     )
-    own = {"covariance_offsets": offsets, "noise_correlation": 1.5}
-    return Correlated(**(values | own | {"covariance": level * cube}))
+    return replace(resampled, covariance=Covariance(np.float32(level) * cube, OFFSETS))
 
 
 @pytest.fixture(scope="module")
@@ -219,9 +207,9 @@ def test_headers_are_shared_and_products_travel(resampled):
 
 
 def test_offsets_of_the_covariances():
-    assert covariance_offsets(1, 1) == OFFSETS
-    assert covariance_offsets(0, 2) == ((0, 0), (0, 1), (0, 2))
-    found = covariance_offsets(2, 3)
+    assert neighbour_offsets(1, 1) == OFFSETS
+    assert neighbour_offsets(0, 2) == ((0, 0), (0, 1), (0, 2))
+    found = neighbour_offsets(2, 3)
     assert len(found) == 4 + 2 * 7
     every = {(dy, dx) for dy in range(-2, 3) for dx in range(-3, 4)}
     assert set(found) | {(-dy, -dx) for dy, dx in found} == every
@@ -229,23 +217,25 @@ def test_offsets_of_the_covariances():
 
 def test_covariances_of_one_source(resampled, tmp_path):
     group = slits_of(exposures())[::2]
-    product = slit_product(source_product(correlated(resampled), group, CORRECTED), CORRECTED)
+    made = correlated(resampled)
+    product = slit_product(source_product(made, group, CORRECTED), CORRECTED)
     path = save_model(product, tmp_path / "one_s2d.fits")
+    factor = made.covariance.noise_correlation
+    assert factor > 1
     with fits.open(path) as hdus:
         assert hdus["COVAR"].header["BITPIX"] == -32
         assert (hdus["COVAR"].header["REACHY"], hdus["COVAR"].header["REACHX"]) == (1, 1)
-        assert hdus["SCI"].header["NOISCORR"] == 1.5
+        assert hdus["SCI"].header["NOISCORR"] == pytest.approx(factor)
         assert hdus[0].header["ERRMODE"] == "total"
         assert hdus[0].header["COMBINE"] == "mean"
     with datamodels.open(path) as model:
         assert isinstance(model, datamodels.SlitModel)
-        assert model.meta.resample.noise_correlation == 1.5
+        assert model.meta.resample.noise_correlation == pytest.approx(factor)
         for source in (path, model, product):
-            cube, offsets = read_covariance(source)
-            assert offsets == OFFSETS
-            assert cube.dtype == np.float32
-            assert cube.shape == (5, *resampled.grid.shape)
-            np.testing.assert_array_equal(cube[:, 3, 4], np.arange(5))
+            found = read_covariance(source)
+            assert found.offsets == OFFSETS
+            assert found.values.dtype == np.float32
+            np.testing.assert_array_equal(found.values, made.covariance.values)
 
 
 def test_covariances_of_many_sources(resampled, tmp_path):
@@ -259,13 +249,13 @@ def test_covariances_of_many_sources(resampled, tmp_path):
     path = save_model(product, tmp_path / "many_s2d.fits")
     with fits.open(path) as hdus:
         assert [hdu.ver for hdu in hdus if hdu.name == "COVAR"] == [1, 2]
-        assert hdus["SCI", 2].header["NOISCORR"] == 1.5
+        assert hdus["SCI", 2].header["NOISCORR"] > 1
         assert hdus["COVAR", 2].header["REACHX"] == 1
     with read_model(path) as model:
         for slit, level in ((0, 1), ("A", 1), (1, 2), ("B", 2)):
-            cube, offsets = read_covariance(model, slit)
-            assert offsets == OFFSETS
-            np.testing.assert_array_equal(cube[:, 0, 0], level * np.arange(5))
+            found = read_covariance(model, slit)
+            assert found.offsets == OFFSETS
+            np.testing.assert_array_equal(found.values[:, 0, 0], level * np.arange(1, 6))
         for slit in (None, 2, -1, "C"):
             with pytest.raises(InputError, match=r"many_s2d\.fits: expected the number .0 to 1. "):
                 read_covariance(model, slit)
@@ -273,13 +263,37 @@ def test_covariances_of_many_sources(resampled, tmp_path):
 
 def test_covariances_that_are_not_there_or_wrong(resampled, tmp_path):
     group = slits_of(exposures())[::2]
-    product = slit_product(source_product(resampled, group, CORRECTED), CORRECTED)
+    bare = replace(resampled, covariance=None)
+    product = slit_product(source_product(bare, group, CORRECTED), CORRECTED)
     with pytest.raises(InputError, match="no covariances, expected an extension COVAR"):
         read_covariance(product)
-    swapped = correlated(resampled, (OFFSETS[0], OFFSETS[2], OFFSETS[1], *OFFSETS[3:]))
-    with pytest.raises(ValueError, match="expected the order of rows"):
-        source_product(swapped, group, CORRECTED)
+    with pytest.raises(InputError, match="no resampling matrix"):
+        read_matrix(product)
     product = slit_product(source_product(correlated(resampled), group, CORRECTED), CORRECTED)
     tree_of(product)["covariance"] = tree_of(product)["covariance"][:3]
     with pytest.raises(InputError, match="COVAR has 3 planes, expected 5"):
         read_covariance(product)
+
+
+def test_the_matrix_makes_the_saved_product(tmp_path):
+    options = ResampleOptions(save_matrix=True)
+    groups = group_by_source(slits_of(exposures())).values()
+    spectra = [resample_slit([item.exposure() for item in group], options) for group in groups]
+    sources = [
+        source_product(spectrum, group, options)
+        for spectrum, group in zip(spectra, groups, strict=True)
+    ]
+    product = multi_slit_product([tree_of(model) for model in exposures()], sources, options)
+    path = save_model(product, tmp_path / "many_s2d.fits")
+    matrices = read_matrix(path, "B")
+    names = [item.name for item in list(groups)[1]]
+    assert [name for name, _ in matrices] == names
+    pixels = [item.exposure().data for item in list(groups)[1]]
+    made = sum(
+        matrix @ np.nan_to_num(data).ravel().astype(float)
+        for (_, matrix), data in zip(matrices, pixels, strict=True)
+    )
+    seen = spectra[1].weight > 0
+    np.testing.assert_allclose(
+        made.reshape(seen.shape)[seen], spectra[1].data[seen], rtol=1e-5, atol=1e-16
+    )

@@ -11,6 +11,7 @@ import synthetic
 from scipy.ndimage import binary_dilation
 
 from webbweave.resample import ResampleOptions, resample_slit
+from webbweave.resample.combine import design_grid
 from webbweave.resample.rejection import median_efficiency
 
 NODS = (0.0, 0.3, -0.3, 0.15)
@@ -51,9 +52,10 @@ def scatter(result, truth):
 
 
 def test_cosmic_rays_are_rejected(clean, dirty):
-    exact = resample_slit(clean, ResampleOptions(error_mode="pixel"))
-    spoiled = resample_slit(dirty, grid=exact.grid)
-    clipped = resample_slit(dirty, ResampleOptions(combine="clip"), grid=exact.grid)
+    design = design_grid(clean)
+    exact = resample_slit(clean, ResampleOptions(error_mode="pixel"), design=design)
+    spoiled = resample_slit(dirty, design=design)
+    clipped = resample_slit(dirty, ResampleOptions(combine="clip"), design=design)
     # Without its struck pixels a product differs by their noise, and on the trace by how their
     # exposure sampled the source, but not by the hits.
     left, before = abs(scatter(clipped, exact)), abs(scatter(spoiled, exact))
@@ -82,8 +84,9 @@ def test_errors_grow_where_pixels_were_rejected(dirty):
 
 
 def test_medians_ignore_cosmic_rays(clean, dirty):
-    exact = resample_slit(clean, ResampleOptions(error_mode="pixel"))
-    median = resample_slit(dirty, ResampleOptions(combine="median"), grid=exact.grid)
+    design = design_grid(clean)
+    exact = resample_slit(clean, ResampleOptions(error_mode="pixel"), design=design)
+    median = resample_slit(dirty, ResampleOptions(combine="median"), design=design)
     outliers = abs(scatter(median, exact)) > 6
     assert outliers.mean() < 0.02
 

@@ -14,12 +14,15 @@ _PUBLIC = {
     "SourceResult": "many",
     "build_output_grid": "output_wcs",
     "drizzle_exposure": "drizzle",
-    "read_covariance": "covariance_products",
+    "read_covariance": "noise_products",
+    "read_matrix": "noise_products",
+    "Covariance": "covariance",
     "resample_slit": "combine",
     "resample_sources": "many",
 }
 
 __all__ = [
+    "Covariance",
     "OutputGrid",
     "ResampleOptions",
     "ResampleSpecStep",
@@ -29,6 +32,7 @@ __all__ = [
     "build_output_grid",
     "drizzle_exposure",
     "read_covariance",
+    "read_matrix",
     "resample_slit",
     "resample_sources",
 ]

@@ -225,14 +225,28 @@ def _finish(
         context=context_image([(item.weight > 0).reshape(shape) for item in drizzled]),
         dq=dq,
         covariance=noise.covariance if noise.variances else None,
-        matrix=_products(matrices, scale) if options.save_matrix else None,
+        matrix=_products(matrices, exposures, scale) if options.save_matrix else None,
         n_rejected=n_rejected,
     )
 
 
-def _products(matrices: Sequence[sparse.csr_array], scale: float) -> list[sparse.csr_array]:
-    """Matrices that turn the pixels as they stand in the files into the product."""
-    return [sparse.csr_array(matrix.T * scale) for matrix in matrices]
+def _products(
+    matrices: Sequence[sparse.csr_array], exposures: Sequence[SlitExposure], scale: float
+) -> list[sparse.csr_array]:
+    """Matrices that turn the pixels of whole exposures, as they are in the files, into products."""
+    products = []
+    for matrix, exposure in zip(matrices, exposures, strict=True):
+        number = np.arange(exposure.data.size).reshape(exposure.data.shape)
+        pixels = number[exposure.grid.window].ravel()
+        entries = matrix.tocoo()
+        pixel, cell = entries.coords
+        products.append(
+            sparse.csr_array(
+                (entries.data * scale, (cell, pixels[pixel])),
+                shape=(matrix.shape[1], exposure.data.size),
+            )
+        )
+    return products
 
 
 def _data_quality(

@@ -16,10 +16,10 @@ from webbweave.datamodels import copy_metadata, get_path, header_entries, set_pa
 from webbweave.datamodels.blending import blend_metadata, combine_exposure_times
 from webbweave.errors import InputError, UnsupportedInputError
 from webbweave.resample.combine import ResampledSlit
-from webbweave.resample.covariance_products import set_covariance
 from webbweave.resample.exposure import VARIANCES, SlitExposure
 from webbweave.resample.fits_wcs import spectral_wcs
 from webbweave.resample.footprint import sky_box_region
+from webbweave.resample.noise_products import set_noise
 from webbweave.resample.options import ResampleOptions
 from webbweave.resample.output_wcs import OutputGrid
 
@@ -287,7 +287,7 @@ def product_tree(
     tree["meta"]["resample"] = _settings(resampled, options) | {"pointings": pointings}
     if not options.compat:
         _set_fits_wcs(tree, resampled, sources)
-        set_covariance(tree, resampled)
+        set_noise(tree, resampled, [inputs[index].name for index in resampled.used])
     set_path(tree, "meta.cal_step.resample", "COMPLETE")
     tree["meta"]["model_type"] = "SlitModel"
     tree["data"] = resampled.data
