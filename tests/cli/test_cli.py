@@ -299,8 +299,9 @@ def test_full_disk(exposures, tmp_path):
 @posix
 def test_interrupt(exposures, tmp_path):
     output = tmp_path / "products"
-    process = program("resample", *exposures * 400, "--output-dir", output)
-    time.sleep(4.0)
+    process = program("resample", *exposures * 400, "--output-dir", output, "--verbose")
+    assert "1200 exposures" in process.stderr.readline()
+    time.sleep(0.5)
     assert process.poll() is None
     os.kill(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=60)
@@ -341,3 +342,79 @@ def test_many_sources_get_a_line_each(exposures, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "2 exposures with 4 slits" in printed
     assert [line.split()[0] for line in printed.splitlines()][1:3] == ["A", "B"]
+
+
+@pytest.fixture
+def visit(tmp_path):
+    """Two exposures of A, B and C."""
+    folder = tmp_path / "visit"
+    folder.mkdir()
+    paths = []
+    for number in (1, 2):
+        model = synthetic.multi_slit_model(number, ("A", "B", "C"))
+        paths.append(folder / model.meta.filename)
+        model.save(paths[-1])
+    return paths
+
+
+def spoil(path, *indices):
+    with datamodels.open(path) as model:
+        for index in indices:
+            tree_of(model)["slits"][index]["dq"] = np.zeros((3, 3), np.uint32)
+        model.save(path.with_name("spoiled_cal.fits"))
+    path.with_name("spoiled_cal.fits").replace(path)
+
+
+def test_chosen_sources_in_threads(visit, tmp_path, capsys):
+    output = tmp_path / "products"
+    assert run("resample", *visit, "--output-dir", output, "--sources", "C,A", "--jobs", 2) == 0
+    printed = capsys.readouterr().out
+    assert "2 exposures with 4 slits" in printed
+    assert [line.split()[0] for line in printed.splitlines()][1:3] == ["A", "C"]
+    with datamodels.open(output / "jw01234001001_02101_00001_nrs1_s2d.fits") as product:
+        assert [slit.source_name for slit in product.slits] == ["A", "C"]
+    assert run("resample", *visit, "--output-dir", output, "--sources", "Z") == 2
+    assert "there is no 'Z'; expected some of the 3" in capsys.readouterr().err
+
+
+def test_some_failed(visit, tmp_path):
+    spoil(visit[0], 1)
+    output = tmp_path / "products"
+    process = program("resample", *visit, "--output-dir", output, "--quiet", "-j", "2")
+    printed, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert printed == ""
+    assert "1 of 3 sources failed:\n  B: " in error
+    assert "00001_nrs1_cal.fits[2]: DQ has shape (3, 3)" in error
+    assert "Traceback" not in error
+    with datamodels.open(output / "jw01234001001_02101_00001_nrs1_s2d.fits") as product:
+        assert [slit.source_name for slit in product.slits] == ["A", "C"]
+
+
+def test_all_failed(visit, tmp_path, capsys):
+    spoil(visit[0], 0, 1, 2)
+    output = tmp_path / "products"
+    assert run("resample", *visit, "--output-dir", output) == 2
+    error = capsys.readouterr().err
+    assert "all 3 sources failed: A: " in error
+    assert not output.exists()
+
+
+def test_very_many_sources_get_totals(visit, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "_MOST_LINES", 2)
+    spoil(visit[1], 2)
+    more = ("--no-in_memory", "--single")
+    assert run("resample", *visit, "--output-dir", tmp_path / "products", *more) == 1
+    printed = capsys.readouterr().out
+    assert "4 spectra of 2 sources" in printed
+    assert "S/N" not in printed
+
+
+def test_exposures_one_by_one(exposures, tmp_path, capsys):
+    output = tmp_path / "products"
+    assert run("resample", *exposures[:2], "--output-dir", output, "--single", "--report") == 0
+    names = [f"jw01234001001_02101_0000{n}_nrs1_outlier_s2d" for n in (1, 2)]
+    assert listing(output) == sorted(
+        [f"{name}.fits" for name in names] + [f"{name}_report.html" for name in names]
+    )
+    assert capsys.readouterr().out.count("S/N") == 0  # a line each

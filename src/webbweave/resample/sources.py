@@ -179,6 +179,7 @@ def open_slits(inputs: Inputs, progress: Progress) -> Opened:
     slits: list[SlitInput] = []
     headers: list[dict[str, Any]] = []
     is_multi = False
+    log.info("Opening %d exposures", len(inputs.members))
     for index, member in enumerate(progress.track(inputs.members, "Reading")):
         with progress.stage("read"):
             model = member.open()
