@@ -433,6 +433,18 @@ def test_wavelength_grid_reaches_the_options(given, expected):
         assert type(value) is type(expected)
 
 
+def test_lists_on_the_command_line_of_stpipe(tmp_path):
+    (path,) = saved(visit(1), tmp_path)
+    arguments = ["webbweave.resample.ResampleSpecStep", str(path), f"--output_dir={tmp_path}"]
+    step = ResampleSpecStep.from_cmdline(
+        [*arguments, "--sources=C,11", "--output_shape=100,20", "--single=true"]
+    )
+    assert step.n_done == 2
+    with datamodels.open(tmp_path / "jw01234001001_02101_00001_nrs1_s2d.fits") as product:
+        assert names(product) == ["A", "C"]
+        assert product.slits[0].data.shape == (20, 100)
+
+
 def test_parameters_reach_the_options(tmp_path):
     step = ResampleSpecStep(
         output_wcs=tmp_path / "wcs.asdf",
@@ -451,6 +463,8 @@ def test_parameters_reach_the_options(tmp_path):
     assert recipe.options.save_matrix is True
     assert recipe.options.weight_type is None
     assert (recipe.single, recipe.blend, recipe.in_memory) == (True, False, False)
+    with pytest.raises(ValueError, match="wavelength_grid"):
+        ResampleSpecStep(wavelength_grid=["1.0", "red"]).recipe()
     for parameters in ({"combine": "sum"}, {"error_mode": "none"}, {"single": "perhaps"}):
         with pytest.raises(Exception, match=next(iter(parameters))):
             ResampleSpecStep(**parameters)
@@ -460,4 +474,4 @@ def test_a_long_parameter_does_not_fill_the_history():
     product = call(models(), sources=["S1"] * 500)
     (entry,) = tree_of(product)["history"]["entries"]
     assert len(entry["description"]) < 1500
-    assert "sources='S1,S1" in entry["description"]
+    assert "sources=['S1', 'S1'" in entry["description"]

@@ -52,7 +52,7 @@ class ResampleSpecStep(WeaveStep):
     pixel_scale        = float(default=None)                               # Output pixel scale along the slit in arcsec; goes before the ratio
     output_shape       = int_list(min=2, max=2, default=None)              # Columns and rows nx,ny of the product; cut or added at the high end
     output_wcs         = string(default='')                                # ASDF file with the grid to resample onto
-    wavelength_grid    = string(default='native')                          # native, linear, log, columns per native column, a file, or wavelengths in micron
+    wavelength_grid    = pass(default='native')                            # native, linear, log, columns per native column, a file, or wavelengths in micron
     fillval            = string(default='NAN')                             # Value of output pixels without data
     weight_type        = option('ivm', 'exptime', None, default='ivm')     # Weight of the input pixels
     combine            = option('mean', 'median', 'clip', default='mean')  # How exposures are combined
@@ -61,14 +61,14 @@ class ResampleSpecStep(WeaveStep):
     propagate_dq       = boolean(default=False)                            # Combine the data-quality bits of the inputs
     save_matrix        = boolean(default=False)                            # Keep the resampling matrix in the product
     single             = boolean(default=False)                            # Resample each exposure alone, all onto the common grid
-    sources            = string(default=None)                              # Names or numbers of the sources to resample, with commas
+    sources            = pass(default=None)                                # Names or numbers of the sources to resample, with commas
     blendheaders       = boolean(default=True)                             # Combine the header values of all inputs
     in_memory          = boolean(default=True)                             # Keep the arrays of the product in memory, not on disk
     suffix             = string(default='s2d')                             # Suffix of the product
     """  # noqa: E501
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **_as_text(kwargs))
+        super().__init__(*args, **_plain(kwargs))
         #: What the last run resampled, in order.
         self.summaries: list[ExposureSummary] = []
         #: The sources that failed in the last run, and why.
@@ -95,7 +95,7 @@ class ResampleSpecStep(WeaveStep):
         config_file : str or None
             The file that they were read from.
         """
-        config: tuple[Any, str | None] = super().build_config(input, **_as_text(kwargs))
+        config: tuple[Any, str | None] = super().build_config(input, **_plain(kwargs))
         return config
 
     def process(self, input_data: Any) -> JwstDataModel | list[SlitModel]:
@@ -229,37 +229,38 @@ class ResampleSpecStep(WeaveStep):
         return model.meta.filename if self.single and isinstance(model, SlitModel) else None
 
 
-def _as_text(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The configuration knows texts only where a number, a list or an array may stand."""
-    texts = {}
+def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The configuration knows texts, and lists of these, only."""
+    plain = {}
     for name in ("fillval", "maximum_cores", "output_wcs", "sources", "wavelength_grid"):
         value = parameters.get(name)
         if value is None or isinstance(value, str):
             continue
-        if isinstance(value, Iterable):
-            items = np.asarray(value).tolist() if isinstance(value, np.ndarray) else value
-            texts[name] = ",".join(map(str, items))
-        else:
-            texts[name] = str(value)
-    return parameters | texts
+        items = np.asarray(value).tolist() if isinstance(value, np.ndarray) else value
+        plain[name] = [str(item) for item in items] if isinstance(items, Iterable) else str(items)
+    return parameters | plain
 
 
-def _listed(text: str | None) -> list[str] | None:
-    if text is None:
+def _listed(value: str | list[str] | None) -> list[str] | None:
+    if value is None:
         return None
-    names = [name for part in text.split(",") if (name := part.strip())]
+    parts = value.split(",") if isinstance(value, str) else value
+    names = [name for part in parts if (name := part.strip())]
     if not names:
-        raise ValueError(f"sources: expected names or numbers, found {text!r}")
+        raise ValueError(f"sources: expected names or numbers, found {value!r}")
     return names
 
 
-def _wavelength_grid(text: str) -> str | float | NDArray[np.float64]:
+def _wavelength_grid(value: str | list[str]) -> str | float | NDArray[np.float64]:
     """A number and a list of numbers as such; a word or a path as it is."""
+    parts = value.split(",") if isinstance(value, str) else value
     try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        return text
-    return np.array(numbers) if "," in text else numbers[0]
+        numbers = [float(part) for part in parts]
+    except ValueError as error:
+        if isinstance(value, str):
+            return value
+        raise ValueError(f"wavelength_grid: expected numbers, found {value}") from error
+    return numbers[0] if isinstance(value, str) and len(numbers) == 1 else np.array(numbers)
 
 
 def _skipped(model: JwstDataModel) -> JwstDataModel:
