@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 
@@ -87,9 +88,38 @@ def test_a_name_is_not_read_as_a_formula(tree):
     assert figures.png_bytes(figure, dpi=40)
 
 
-def test_thumbnail_is_small(tree):
-    png = figures.draw_thumbnail(summarise_slit(tree()))
+def test_thumbnail_is_small_and_shows_the_source(tree):
+    made = tree()
+    png = figures.draw_thumbnail(summarise_slit(made))
     assert len(png) < 20_000
+    image = imread(io.BytesIO(png))[..., :3]
+    n_row, n_column = made["data"].shape
+    repeat = image.shape[0] // n_row
+    assert image.shape == (n_row * repeat, n_column, 3)
+    # Rows run upwards; the source is the brightest, pixels without data are grey.
+    brightest = image[:, n_column // 2].sum(axis=-1).argmax()
+    assert n_row - 1 - brightest // repeat == 12
+    assert np.ptp(image[0, 0]) == 0
+    wide = made["data"].repeat(9, axis=1)
+    wide = imread(io.BytesIO(figures.draw_thumbnail(summarise_slit({"data": wide}))))
+    assert wide.shape[1] <= 240
+
+
+def test_sparkline_follows_the_spectrum(tree, empty_tree):
+    made = tree()
+    made["data"][:, 60:80] = np.nan
+    path = figures.trace_sparkline(summarise_slit(made))
+    pieces = [piece.split("L") for piece in path.split("M")[1:]]
+    assert len(pieces) == 2  # a gap
+    points = np.array([point.split() for piece in pieces for point in piece], dtype=float)
+    assert len(points) == 97
+    assert points[:, 0].min() >= 0
+    assert points[:, 0].max() <= 120
+    assert points[:, 1].min() >= 0
+    assert points[:, 1].max() <= 36
+    # The line is the highest point: the smallest y of SVG.
+    assert points[points[:, 1].argmin(), 0] == pytest.approx(40 * 120 / 119, abs=1.5)
+    assert figures.trace_sparkline(summarise_slit(empty_tree())) == ""
 
 
 def test_save_picture(slit, tmp_path):

@@ -141,12 +141,39 @@ def test_page_of_a_product_without_data(empty_tree, tmp_path):
 def test_page_of_several_sources(several, tree, empty_tree, tmp_path, monkeypatch):
     monkeypatch.setattr("webbweave.report.html._MOST_SECTIONS", 2)
     page = report(tmp_path, several([tree(name="one"), empty_tree("two"), tree(name="three")]))
-    assert page.tags.count("img") == 3 + 2 * 4
+    # A picture in each row; the two brightest have two figures each.
+    assert page.tags.count("img") == 3 + 2 * 2
+    assert page.tags.count("svg") == 2
     targets = {attrs["id"] for _, attrs in page.attributes if "id" in attrs}
     anchors = {link.removeprefix("#") for link in page.links if link.startswith("#")}
-    assert anchors == targets == {"source-1", "source-2"}
-    assert "first 2 of 3 sources" in page.words
+    assert anchors == targets == {"source-1", "source-3"}
+    assert "2 of 3 sources with the highest signal-to-noise ratio" in page.words
     assert page.words.count("one") >= 2
+    assert "21 of 21" in page.words
+    assert "0 of 21" in page.words
+    page = report(tmp_path, several([tree(name="one"), tree(name="two")]))
+    assert page.tags.count("img") == 2 + 2 * 4
+    assert "with the highest" not in page.words
+
+
+@pytest.mark.usefixtures("quick")
+def test_page_of_failed_sources_and_warnings(several, slit, tree, tmp_path):
+    warnings = {"two": ["exposure 3 is left out", "<b> no DQ array"], "known": ["a remark"]}
+    failures = [("lost <i>", "SCI is NaN in all its 9 pixels")]
+    product = several([tree(name="one"), tree(name="two")])
+    page = report(tmp_path, product, warnings=warnings, failures=failures)
+    assert "lost <i> Failed: SCI is NaN in all its 9 pixels" in page.words
+    assert "exposure 3 is left out <b> no DQ array" in page.words
+    sources = page.tags[: page.tags.index("figure")]
+    assert sources.count("tr") == 1 + 3
+    assert not {"i", "b"} & set(page.tags)
+    # The only source that came through is in a table with the one that did not.
+    page = report(tmp_path, slit, warnings=warnings, failures=failures)
+    assert "Failed: SCI is NaN" in page.words
+    assert "a remark" in page.words
+    page = report(tmp_path, slit, warnings=warnings)
+    assert "a remark" in page.words
+    assert "Failed" not in page.words
 
 
 @pytest.mark.usefixtures("quick")

@@ -48,6 +48,14 @@ def test_column_wavelengths_survive_pixels_without():
     image = np.array([[1.0, np.nan, 3.0], [1.0, np.nan, np.nan]])
     assert_array_equal(column_wavelengths(image, 3), [1.0, np.nan, 3.0])
     assert_array_equal(column_wavelengths(None, 2), [np.nan, np.nan])
+    assert_array_equal(column_wavelengths(np.ones((3, 2)), 2), [1.0, 1.0])
+    for n_row in (1, 4, 5):
+        random = np.random.default_rng(n_row).normal(size=(n_row, 60))
+        random[random < 0] = np.nan
+        known = np.isfinite(random).any(axis=0)
+        expected = np.full(60, np.nan)
+        expected[known] = np.nanmedian(random[:, known], axis=0)
+        assert_array_equal(column_wavelengths(random, 60), expected)
 
 
 def test_spatial_profile_is_the_weighted_mean():

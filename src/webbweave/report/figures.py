@@ -29,6 +29,7 @@ __all__ = [
     "draw_weights",
     "png_bytes",
     "save_picture",
+    "trace_sparkline",
 ]
 
 #: Perceptually uniform and told apart by colour-blind readers; none of them passes through grey.
@@ -58,6 +59,9 @@ _PICTURE_SIZE, _PICTURE_DPI = (9.3334, 6.6667), 150
 
 #: Height of a thumbnail in pixels of the page, and the most columns it has.
 _THUMBNAIL_ROWS, _THUMBNAIL_COLUMNS = 36, 240
+
+#: Size of the box of a sparkline, and the percentiles of the spectrum that fill it.
+_SPARK_WIDTH, _SPARK_HEIGHT, _SPARK_LIMITS = 120, 36, (1.0, 99.0)
 
 # Any, since matplotlib types the names of its settings as literals.
 _STYLE: Any = {
@@ -246,13 +250,52 @@ def draw_thumbnail(summary: SlitSummary) -> bytes:
         A PNG of at most 240 columns.
     """
     image = summary.data[::-1]
-    step = -(-image.shape[1] // _THUMBNAIL_COLUMNS)
+    limits = _limits(image)
+    image = image[:, :: -(-image.shape[1] // _THUMBNAIL_COLUMNS)]
     repeat = max(round(_THUMBNAIL_ROWS / max(image.shape[0], 1)), 1)
     colours = _colours(_SIGNAL_COLOURS)
-    rgba = colours(Normalize(*_limits(image), clip=True)(np.ma.masked_invalid(image[:, ::step])))
+    # Straight from pixels to a picture: a figure takes a hundred times as long.
+    rgba = colours(Normalize(*limits, clip=True)(np.ma.masked_invalid(image)), bytes=True)
     buffer = io.BytesIO()
     imsave(buffer, np.repeat(rgba, repeat, axis=0), format="png")
     return buffer.getvalue()
+
+
+def trace_sparkline(summary: SlitSummary) -> str:
+    """
+    Trace the sum of the source rows against wavelength, for a small drawing.
+
+    Parameters
+    ----------
+    summary : SlitSummary
+        The spectrum.
+
+    Returns
+    -------
+    str
+        Data of an SVG path in a box of 120 by 36, upside down as SVG is; empty without data.
+    """
+    _, order = _columns(summary)
+    spectrum = summary.spectrum[order]
+    per_point = max(-(-spectrum.size // _SPARK_WIDTH), 1)
+    padded = np.full(-(-spectrum.size // per_point) * per_point, np.nan)
+    padded[: spectrum.size] = spectrum
+    blocks = padded.reshape(-1, per_point)
+    known = np.isfinite(blocks)
+    count = known.sum(axis=1)
+    seen = np.flatnonzero(count)
+    if seen.size < 2:
+        return ""
+    points = np.where(known, blocks, 0.0).sum(axis=1)[seen] / count[seen]
+    low, high = np.percentile(points, _SPARK_LIMITS)
+    low = min(float(low), 0.0)
+    height = (np.clip(points, low, high) - low) / (high - low) if high > low else 0.5 + 0 * points
+    x = seen * (_SPARK_WIDTH / max(blocks.shape[0] - 1, 1))
+    y = 1.0 + (_SPARK_HEIGHT - 2.0) * (1.0 - height)
+    begins = np.diff(seen, prepend=-2) > 1
+    return "".join(
+        f"{'M' if start else 'L'}{a:.1f} {b:.1f}" for a, b, start in zip(x, y, begins, strict=True)
+    )
 
 
 def png_bytes(figure: Figure, *, dpi: float = 125) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -14,6 +14,7 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from matplotlib.figure import Figure
 from stdatamodels.jwst.datamodels import JwstDataModel
 
 from webbweave.datamodels import get_path, replace_atomically, tree_of
@@ -22,8 +23,9 @@ from webbweave.report.spectrum import SlitSummary, summarise
 
 __all__ = ["write_report"]
 
-#: Sources beyond this number are in the table only, so that a page stays below some ten megabytes.
-_MOST_SECTIONS = 20
+#: Of more sources than this, only so many (the brightest) have figures: each takes as long as the
+#: rows of a dozen sources in the table, and some hundred kilobytes of the page.
+_MOST_SECTIONS = 4
 
 #: Inches of the two renderings of a broad figure, and of the only one where there are many sources.
 _BROAD, _NARROW, _MEDIUM = 9.6, 5.2, 6.4
@@ -40,6 +42,21 @@ _HEADINGS = {
     "exposure_time": "Exposure time (s)",
     "pixels_used": "Pixels used",
 }
+
+
+#: Headings of what is said of each source.
+_FACTS = ("Shape", "Rows with data", "Peak S/N", "Exposures")
+
+_Plan = tuple[str, Callable[..., Figure], Callable[[SlitSummary], tuple[str, str]], bool]
+
+#: The figures of a source: title, how to draw and to describe it, whether it wants to be broad. The
+#: first two are drawn where there are many sources.
+_PLAN: tuple[_Plan, ...] = (
+    ("Two-dimensional spectrum", figures.draw_image, captions.image, True),
+    ("Spectrum of the source", figures.draw_spectrum, captions.spectrum, True),
+    ("Where the light falls along the slit", figures.draw_profile, captions.profile, False),
+    ("How much each pixel was observed", figures.draw_weights, captions.weights, False),
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +77,9 @@ class _Source:
     anchor: str
     name: str
     thumbnail: str
+    sparkline: str
     facts: tuple[tuple[str, str], ...]
+    remarks: tuple[str, ...]
     pictures: tuple[_Picture, ...]
 
 
@@ -73,6 +92,8 @@ def write_report(
     seconds: Mapping[str, float] | None = None,
     title: str | None = None,
     product_path: str | Path | None = None,
+    failures: Sequence[tuple[str, str]] = (),
+    warnings: Mapping[str, Sequence[str]] | None = None,
 ) -> Path:
     """
     Write a self-contained HTML page about a product.
@@ -95,6 +116,10 @@ def write_report(
         Heading of the page instead of the name of the source.
     product_path : str or path, optional
         Where the product was saved, for the commands under "What to do next".
+    failures : sequence of (str, str), optional
+        Sources that are not in the product, and why.
+    warnings : mapping of str to sequence of str, optional
+        What is to be said of a source, by its name.
 
     Returns
     -------
@@ -113,9 +138,10 @@ def write_report(
         title=title or _title(summaries),
         subtitle=_subtitle(tree),
         figures=_key_figures(tree, summaries, len(inputs)),
-        many=len(summaries) > 1,
-        sources=_sources(summaries),
-        most_sections=_MOST_SECTIONS,
+        many=len(summaries) + len(failures) > 1,
+        sources=_sources(summaries, warnings or {}, n_failed=len(failures)),
+        fact_names=_FACTS,
+        failures=failures,
         inputs=_input_table(inputs),
         parameters=[(name, _text(value), text) for name, (value, text) in parameters.items()],
         seconds=_seconds(seconds),
@@ -198,33 +224,41 @@ def _peak(summary: SlitSummary) -> str:
     return f"{summary.peak_snr:.1f} at {summary.peak_wavelength:.3f}\N{NO-BREAK SPACE}µm"
 
 
-def _sources(summaries: Sequence[SlitSummary]) -> list[_Source]:
-    several = len(summaries) > 1
+def _sources(
+    summaries: Sequence[SlitSummary], warnings: Mapping[str, Sequence[str]], *, n_failed: int
+) -> list[_Source]:
+    several = len(summaries) + n_failed > 1
+    order = sorted(summaries, key=lambda one: -np.nan_to_num(one.peak_snr, nan=-np.inf))
+    shown = {id(one) for one in order[:_MOST_SECTIONS]}
+    plan = _PLAN if len(summaries) <= _MOST_SECTIONS else _PLAN[:2]
     said: set[str] = set()
     return [
         _Source(
             anchor=f"source-{number}",
             name=one.name,
             thumbnail=_data_uri(figures.draw_thumbnail(one)) if several else "",
-            facts=(
-                ("Shape", _shape(one)),
-                ("Peak S/N", _peak(one)),
-                ("Exposures", str(one.most_exposures)),
-            ),
-            pictures=_pictures(one, said, several=several) if number <= _MOST_SECTIONS else (),
+            sparkline=figures.trace_sparkline(one) if several else "",
+            facts=tuple(zip(_FACTS, _facts(one), strict=True)),
+            remarks=tuple(warnings.get(one.name, ())),
+            pictures=_pictures(one, said, plan, several=several) if id(one) in shown else (),
         )
         for number, one in enumerate(summaries, 1)
     ]
 
 
-def _pictures(summary: SlitSummary, said: set[str], *, several: bool) -> tuple[_Picture, ...]:
-    """Draw the figures of a section; a caption that was said on the page before is not repeated."""
-    plan = (
-        ("Two-dimensional spectrum", figures.draw_image, captions.image, True),
-        ("Spectrum of the source", figures.draw_spectrum, captions.spectrum, True),
-        ("Where the light falls along the slit", figures.draw_profile, captions.profile, False),
-        ("How much each pixel was observed", figures.draw_weights, captions.weights, False),
+def _facts(summary: SlitSummary) -> tuple[str, ...]:
+    return (
+        _shape(summary),
+        f"{summary.rows_with_data} of {summary.shape[0]}",
+        _peak(summary),
+        str(summary.most_exposures),
     )
+
+
+def _pictures(
+    summary: SlitSummary, said: set[str], plan: Sequence[_Plan], *, several: bool
+) -> tuple[_Picture, ...]:
+    """Draw the figures of a section; a caption that was said on the page before is not repeated."""
     made = []
     for title, draw, describe, broad in plan:
         alt, caption = describe(summary)

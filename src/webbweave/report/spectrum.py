@@ -112,6 +112,11 @@ class SlitSummary:
         return int(self.n_exposures.max(initial=0))
 
     @property
+    def rows_with_data(self) -> int:
+        """The number of rows in which any pixel has a value."""
+        return int(np.isfinite(self.data).any(axis=1).sum())
+
+    @property
     def share_with_data(self) -> float:
         """The share of pixels that have a value, 0 to 1."""
         return float(np.isfinite(self.data).mean()) if self.data.size else 0.0
@@ -206,7 +211,10 @@ def column_wavelengths(wavelength: ArrayLike | None, n_column: int) -> Floats:
     """
     if wavelength is None:
         return np.full(n_column, np.nan)
-    return _median_of_columns(np.atleast_2d(np.asarray(wavelength, dtype=np.float64)))
+    planes: Floats = np.atleast_2d(np.asarray(wavelength, dtype=np.float64))
+    if planes.size and (planes == planes[0]).all():
+        return np.array(planes[0])
+    return _median_of_columns(planes)
 
 
 def row_scale(wcs: Any, shape: tuple[int, int]) -> tuple[float | None, float | None]:
@@ -405,12 +413,15 @@ def _plane(tree: Mapping[str, Any], key: str, shape: tuple[int, ...], missing: f
 
 
 def _median_of_columns(image: Floats) -> Floats:
-    """Median over rows without NaN, and without a warning for columns that have nothing else."""
-    result = np.full(image.shape[1], np.nan)
-    known = np.isfinite(image).any(axis=0)
-    if known.any():
-        result[known] = np.nanmedian(image[:, known], axis=0)
-    return result
+    """Median over rows without NaN; NaN for columns that have nothing else."""
+    if not image.size:
+        return np.full(image.shape[1], np.nan)
+    ordered = np.sort(image, axis=0)  # NaN last
+    n_known = np.isfinite(image).sum(axis=0)
+    columns = np.arange(image.shape[1])
+    low = ordered[np.maximum(n_known - 1, 0) // 2, columns]
+    high = ordered[np.minimum(n_known // 2, image.shape[0] - 1), columns]
+    return np.where(n_known > 0, (low + high) / 2, np.nan)
 
 
 def _full_rows(data: Floats) -> NDArray[np.bool_]:
