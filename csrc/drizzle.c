@@ -1,56 +1,59 @@
 #include "drizzle.h"
 
 #include <math.h>
-#include <stdlib.h>
-
-/* More planes get no scratch, so that its size does not overflow. */
-static const size_t PLANES_MAX = SIZE_MAX / (2 * sizeof(double));
 
 /* The state of one call. */
 typedef struct {
     const ww_drizzle_input *in;
     const ww_drizzle_output *out;
-    double *value; /* [in->n_plane] of the current pixel */
 } work;
 
-static inline void
-add_to_cell(const work *w, size_t pixel, size_t cell, double g)
+/* Turn the shares of a list into weights, and drop pixels without a value. */
+static void
+weigh(const ww_drizzle_input *in, ww_overlap_list *list)
 {
-    const ww_drizzle_output *out = w->out;
-    size_t n_cell = out->ny * out->nx;
-    double *sum = out->sum + cell;
+    size_t n = 0;
 
-    out->weight[cell] += g;
-    for (size_t k = 0; k < w->in->n_plane; k++)
-        sum[k * n_cell] += g * w->value[k];
-    if (out->dq != NULL && w->in->dq != NULL)
-        out->dq[cell] |= w->in->dq[pixel];
-    if (out->context != NULL && g > 0.0)
-        out->context[cell] |= w->in->context_bit;
+    for (size_t e = 0; e < list->n_entry; e++) {
+        size_t pixel = list->pixel[e];
+
+        list->pixel[n] = pixel;
+        list->cell[n] = list->cell[e];
+        list->share[n] = (double)in->weight[pixel] * list->share[e];
+        n += in->nan_rule != WW_NAN_SKIP || isfinite(in->value[pixel]);
+    }
+    list->n_entry = n;
+}
+
+/* One loop per array: they are short, and the list stays in the cache. */
+static void
+add_plane(const ww_overlap_list *list, const float *value, double *sum)
+{
+    for (size_t e = 0; e < list->n_entry; e++)
+        sum[list->cell[e]] += list->share[e] * (double)value[list->pixel[e]];
 }
 
 /* The ww_overlap_sink of this method. */
 static void
-add_list(void *context, const ww_overlap_list *list)
+add_list(void *context, ww_overlap_list *list)
 {
     const work *w = context;
     const ww_drizzle_input *in = w->in;
-    size_t n_pixel = in->ny * in->nx;
-    size_t e = 0;
+    const ww_drizzle_output *out = w->out;
+    size_t n_pixel = in->ny * in->nx, n_cell = out->ny * out->nx;
 
-    for (size_t p = 0; p < list->n_pixel; p++) {
-        size_t index = list->pixel[p];
-        double weight = (double)in->weight[index];
-
-        if (in->nan_rule == WW_NAN_SKIP && !isfinite(in->value[index])) {
-            e = list->stop[p];
-            continue;
-        }
-        for (size_t k = 0; k < in->n_plane; k++)
-            w->value[k] = (double)in->value[k * n_pixel + index];
-        for (; e < list->stop[p]; e++)
-            add_to_cell(w, index, list->cell[e], weight * list->share[e]);
-    }
+    weigh(in, list);
+    for (size_t e = 0; e < list->n_entry; e++)
+        out->weight[list->cell[e]] += list->share[e];
+    for (size_t k = 0; k < in->n_plane; k++)
+        add_plane(list, in->value + k * n_pixel, out->sum + k * n_cell);
+    if (out->dq != NULL && in->dq != NULL)
+        for (size_t e = 0; e < list->n_entry; e++)
+            out->dq[list->cell[e]] |= in->dq[list->pixel[e]];
+    if (out->context != NULL)
+        for (size_t e = 0; e < list->n_entry; e++)
+            if (list->share[e] > 0.0)
+                out->context[list->cell[e]] |= in->context_bit;
 }
 
 int
@@ -72,17 +75,10 @@ ww_drizzle_add(const ww_drizzle_input *in, const ww_drizzle_output *out,
                               .out_start = row_start,
                               .out_stop = row_stop};
     work w = {.in = in, .out = out};
-    int status;
 
     if (in->n_plane == 0)
         return WW_ERR_SHAPE;
     if (in->nan_rule != WW_NAN_SKIP && in->nan_rule != WW_NAN_POISON)
         return WW_ERR_ARGUMENT;
-    if (in->n_plane < PLANES_MAX)
-        w.value = calloc(in->n_plane, sizeof *w.value);
-    if (w.value == NULL)
-        return WW_ERR_NOMEM;
-    status = ww_overlap_visit(&pixels, &range, add_list, &w);
-    free(w.value);
-    return status;
+    return ww_overlap_visit(&pixels, &range, add_list, &w);
 }

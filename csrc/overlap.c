@@ -4,8 +4,10 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "corners.h"
+#include "outline.h"
 
 /* A cell is hit when its share |a / J| is above this. The areas
  * are sums of a few terms no larger than the quadrilateral, each rounded to
@@ -27,6 +29,10 @@ static const double CORNER_REACH = 2.0;
 
 /* Longer lines get no scratch, so that its size does not overflow. */
 static const size_t LENGTH_MAX = SIZE_MAX / (16 * sizeof(double));
+
+/* Quadrilaterals of more rows of cells are worked on row by row; a pixel of
+ * the size of a cell spans up to three. ww_outline_all wants a row more. */
+enum { BAND = 4, STEP_ROWS = BAND + 1 };
 
 /* Entries of a list, more if a row of the grid is longer: it stays in the
  * first-level cache and costs one call per some hundred pixels. */
@@ -54,7 +60,7 @@ typedef struct {
     ww_overlap_list list;
     size_t n_entry, capacity;                      /* of the list */
     double *upper_x, *upper_y, *lower_x, *lower_y; /* [in->nx + 2] */
-    double *steps; /* [range->nx + 2], zero between uses; see add_line */
+    double *steps; /* [STEP_ROWS * (range->nx + 2)], zero between uses */
 } work;
 
 static double
@@ -113,110 +119,30 @@ clipped_span(const double v[4], size_t n)
     return s;
 }
 
-/* Add to the steps of one row of cells what lies to the right of a line
- * that spans dy in y while x goes from a to b. The area in cell c is the sum
- * of steps[0..c]; x is counted from the first cell. What is left of the
- * cells counts in full, what is right of them not at all. */
-static void
-add_line(double *steps, size_t count, double a, double b, double dy)
-{
-    double left = lesser(a, b);
-    double right = greater(a, b);
-    double width = (double)count;
-    double slope, edge, part, area;
-    ptrdiff_t c;
-
-    if (!(left >= 0.0)) { /* or not a number, from an overflow */
-        part = right > 0.0 ? dy * (left / (left - right)) : dy;
-        steps[0] += part;
-        dy -= part;
-        left = 0.0;
-        if (!(right > 0.0))
-            return;
-    }
-    if (right > width) {
-        if (!(left < width))
-            return;
-        dy *= (width - left) / (right - left);
-        right = width;
-    }
-    c = (ptrdiff_t)left;
-    edge = (double)c + 1.0;
-    if (right > edge) {
-        slope = dy / (right - left);
-        part = slope * (edge - left);
-        area = 0.5 * part * (edge - left);
-        steps[c] += area;
-        steps[c + 1] += part - area;
-        dy -= part;
-        for (c++, edge += 1.0; right > edge; c++, edge += 1.0) {
-            steps[c] += 0.5 * slope;
-            steps[c + 1] += 0.5 * slope;
-            dy -= slope;
-        }
-        left = edge - 1.0;
-    }
-    area = dy * (edge - 0.5 * (left + right));
-    steps[c] += area;
-    steps[c + 1] += dy - area;
-}
-
-/* Add to the steps (see add_line) the overlap of a quadrilateral with the
- * row of cells [row, row + 1]. */
-static void
-add_outline(const ww_quad *q, const double slope[4], double row, size_t count,
-            double *steps)
-{
-    for (int k = 0; k < 4; k++) {
-        int next = (k + 1) & 3;
-        double from = lesser(greater(q->y[k], row), row + 1.0);
-        double to = lesser(greater(q->y[next], row), row + 1.0);
-
-        if (from == to)
-            continue;
-        add_line(steps, count, q->x[k] + (from - q->y[k]) * slope[k],
-                 q->x[next] + (to - q->y[next]) * slope[k], from - to);
-    }
-}
-
 static void
 flush(work *w)
 {
-    if (w->list.n_pixel > 0)
+    if (w->list.n_entry > 0)
         w->sink(w->context, &w->list);
-    w->list.n_pixel = 0;
-    w->n_entry = 0;
+    w->list.n_entry = 0;
 }
 
-/* Note the entries after those of the pixel before as those of a pixel. */
+/* Make room for so many entries. */
 static inline void
-close_pixel(work *w, size_t index)
+make_room(work *w, size_t count)
+{
+    if (w->list.n_entry + count > w->capacity)
+        flush(w);
+}
+
+static inline void
+add_entry(work *w, size_t pixel, size_t cell, double share)
 {
     ww_overlap_list *list = &w->list;
-    size_t n = list->n_pixel;
 
-    if (w->n_entry > (n > 0 ? list->stop[n - 1] : 0)) {
-        list->pixel[n] = index;
-        list->stop[n] = w->n_entry;
-        list->n_pixel = n + 1;
-    }
-}
-
-/* Make room for so many entries of a pixel. */
-static inline void
-make_room(work *w, size_t index, size_t count)
-{
-    if (w->n_entry + count > w->capacity) {
-        close_pixel(w, index);
-        flush(w);
-    }
-}
-
-static inline void
-add_entry(work *w, size_t cell, double share)
-{
-    w->list.cell[w->n_entry] = cell;
-    w->list.share[w->n_entry++] = share;
+    list->pixel[list->n_entry] = pixel;
+    list->cell[list->n_entry] = cell;
+    list->share[list->n_entry++] = share;
 }
 
 /* Does a pixel count, as far as can be told without its corners? */
@@ -235,6 +161,39 @@ takes_part(const work *w, size_t index)
             y < (double)w->range->ny - 0.5);
 }
 
+/* List the cells of a row of cells from its steps, and clear these. */
+static inline void
+list_row(work *w, size_t index, size_t row, span cols, double area,
+         double *steps)
+{
+    size_t cell = row * w->range->nx + cols.first, count = cols.count;
+    double least = HIT_SHARE * fabs(area), scale = 1.0 / area;
+    double a = 0.0;
+
+    make_room(w, count);
+    for (size_t c = 0; c < count; c++) {
+        a += steps[c];
+        steps[c] = 0.0;
+        if (fabs(a) > least)
+            add_entry(w, index, cell + c, a * scale);
+    }
+    steps[count] = 0.0;
+    steps[count + 1] = 0.0;
+}
+
+/* Does a quadrilateral lie inside so many cells? */
+static int
+is_inside(const ww_quad *q, size_t n_row, size_t n_column)
+{
+    double bottom = (double)n_row, right = (double)n_column;
+
+    for (int k = 0; k < 4; k++)
+        if (!(q->x[k] >= 0.0 && q->x[k] <= right && q->y[k] >= 0.0 &&
+              q->y[k] <= bottom))
+            return 0;
+    return 1;
+}
+
 /* List the cells that the quadrilateral of a pixel overlaps, if the pixel
  * takes part. */
 static void
@@ -242,9 +201,8 @@ add_quad(work *w, size_t index, ww_quad *q, double area)
 {
     const ww_overlap_range *range = w->range;
     span rows = clipped_span(q->y, range->ny), cols;
-    double least = HIT_SHARE * fabs(area);
-    double slope[4], scale = 1.0 / area;
     size_t start = rows.first, stop = rows.first + rows.count;
+    double slope[4];
 
     start = start > range->out_start ? start : range->out_start;
     stop = stop < range->out_stop ? stop : range->out_stop;
@@ -260,32 +218,34 @@ add_quad(work *w, size_t index, ww_quad *q, double area)
         q->x[k] -= (double)cols.first;
         q->y[k] -= (double)rows.first;
     }
+    if (rows.count <= BAND && is_inside(q, rows.count, cols.count)) {
+        size_t stride = cols.count + 2;
+
+        ww_outline_all(q, stride, w->steps);
+        for (size_t r = 0; r < rows.count; r++)
+            if (rows.first + r >= start && rows.first + r < stop)
+                list_row(w, index, rows.first + r, cols, area,
+                         w->steps + r * stride);
+            else
+                memset(w->steps + r * stride, 0, stride * sizeof *w->steps);
+        return;
+    }
     for (int k = 0; k < 4; k++) {
         int next = (k + 1) & 3;
         slope[k] = (q->x[next] - q->x[k]) / (q->y[next] - q->y[k]);
     }
     for (size_t r = start; r < stop; r++) {
-        double a = 0.0;
-
-        make_room(w, index, cols.count);
-        add_outline(q, slope, (double)(r - rows.first), cols.count, w->steps);
-        for (size_t c = 0; c < cols.count; c++) {
-            a += w->steps[c];
-            w->steps[c] = 0.0;
-            if (fabs(a) > least)
-                add_entry(w, r * range->nx + cols.first + c, a * scale);
-        }
-        w->steps[cols.count] = 0.0;
-        w->steps[cols.count + 1] = 0.0;
+        ww_outline_row(q, slope, (double)(r - rows.first), cols.count,
+                       w->steps);
+        list_row(w, index, r, cols, area, w->steps);
     }
-    close_pixel(w, index);
 }
 
 static void
 add_row_square(work *w, size_t j)
 {
     const ww_overlap_input *in = w->in;
-    double h = 0.5 * in->pixfrac;
+    double h = 0.5 * in->pixfrac, c = 1.0 - h;
 
     ww_corners_line(in->map_x, in->ny, in->nx, j, 0, h, w->upper_x);
     ww_corners_line(in->map_y, in->ny, in->nx, j, 0, h, w->upper_y);
@@ -294,7 +254,6 @@ add_row_square(work *w, size_t j)
     for (size_t i = 0; i < in->nx; i++) {
         const double *ux = w->upper_x + i + 1, *uy = w->upper_y + i + 1;
         const double *lx = w->lower_x + i + 1, *ly = w->lower_y + i + 1;
-        double c = 1.0 - h;
         ww_quad q = {{c * ux[0] + h * ux[-1], c * ux[0] + h * ux[1],
                       c * lx[0] + h * lx[1], c * lx[0] + h * lx[-1]},
                      {c * uy[0] + h * uy[-1], c * uy[0] + h * uy[1],
@@ -337,9 +296,8 @@ add_row_point(work *w, size_t j)
             row >= range->out_start && row < range->out_stop &&
             nearest_cell(in->map_x[index], range->nx, &col) &&
             takes_part(w, index)) {
-            make_room(w, index, 1);
-            add_entry(w, row * range->nx + col, 1.0);
-            close_pixel(w, index);
+            make_room(w, 1);
+            add_entry(w, index, row * range->nx + col, 1.0);
         }
     }
 }
@@ -413,8 +371,9 @@ ww_overlap_visit(const ww_overlap_input *in, const ww_overlap_range *range,
         return status;
     w.capacity = range->nx > LIST_LENGTH ? range->nx : LIST_LENGTH;
     if (in->nx < LENGTH_MAX && range->nx < LENGTH_MAX) {
-        lines = calloc(4 * line + (range->nx + 2) + w.capacity, sizeof *lines);
-        list = calloc(3 * w.capacity, sizeof *list);
+        lines = calloc(4 * line + STEP_ROWS * (range->nx + 2) + w.capacity,
+                       sizeof *lines);
+        list = calloc(2 * w.capacity, sizeof *list);
     }
     if (lines != NULL && list != NULL) {
         w.upper_x = lines;
@@ -422,10 +381,9 @@ ww_overlap_visit(const ww_overlap_input *in, const ww_overlap_range *range,
         w.lower_x = w.upper_y + line;
         w.lower_y = w.lower_x + line;
         w.steps = w.lower_y + line;
-        w.list.share = w.steps + range->nx + 2;
+        w.list.share = w.steps + STEP_ROWS * (range->nx + 2);
         w.list.pixel = list;
-        w.list.stop = list + w.capacity;
-        w.list.cell = list + 2 * w.capacity;
+        w.list.cell = list + w.capacity;
         add_rows(&w);
     } else
         status = WW_ERR_NOMEM;

@@ -64,21 +64,18 @@ typedef struct {
     size_t out_start, out_stop;
 } ww_overlap_range;
 
-/* Some pixels and their shares. The pixels come in the order of the input,
- * the cells of a pixel in that of the output. A pixel of many cells may be
- * continued in the next list. */
+/* Some shares. The pixels come in the order of the input, the cells of a
+ * pixel in that of the output; a list may end between them. */
 typedef struct {
-    size_t n_pixel;
-    size_t *pixel; /* [n_pixel] index j * nx + i */
-    size_t *stop;  /* [n_pixel] where its entries end; they begin where those
-                      of the pixel before it in the list end, or at 0 */
-    size_t *cell;  /* [stop of the last] index row * range.nx + column */
-    double *share; /* [stop of the last] a / J */
+    size_t n_entry;
+    size_t *pixel; /* [n_entry] index j * in.nx + i */
+    size_t *cell;  /* [n_entry] index row * range.nx + column */
+    double *share; /* [n_entry] a / J */
 } ww_overlap_list;
 
-/* Takes a list, which is lost after the call. */
+/* Takes a list, of which it may make what it likes. */
 typedef void
-ww_overlap_sink(void *context, const ww_overlap_list *list);
+ww_overlap_sink(void *context, ww_overlap_list *list);
 
 /* Pass the shares of all pixels to sink, list by list.
  *

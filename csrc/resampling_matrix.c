@@ -11,22 +11,19 @@ typedef struct {
 
 /* The ww_overlap_sink of this method. */
 static void
-append_list(void *context, const ww_overlap_list *list)
+append_list(void *context, ww_overlap_list *list)
 {
     const work *w = context;
     ww_matrix *m = w->matrix;
-    size_t e = 0;
 
-    for (size_t p = 0; p < list->n_pixel; p++) {
-        size_t index = list->pixel[p];
-        double weight = (double)w->in->weight[index];
+    for (size_t e = 0; e < list->n_entry; e++, m->n_entry++) {
+        size_t index = list->pixel[e];
 
-        m->count[index - w->first] += (int32_t)(list->stop[p] - e);
-        for (; e < list->stop[p]; e++, m->n_entry++)
-            if (m->n_entry < m->capacity) {
-                m->cell[m->n_entry] = (int32_t)list->cell[e];
-                m->g[m->n_entry] = weight * list->share[e];
-            }
+        m->count[index - w->first]++;
+        if (m->n_entry < m->capacity) {
+            m->cell[m->n_entry] = (int32_t)list->cell[e];
+            m->g[m->n_entry] = (double)w->in->weight[index] * list->share[e];
+        }
     }
 }
 
