@@ -35,8 +35,8 @@ static const size_t LENGTH_MAX = SIZE_MAX / (16 * sizeof(double));
 enum { BAND = 4, STEP_ROWS = BAND + 1 };
 
 /* Entries of a list, more if a row of the grid is longer: it stays in the
- * first-level cache and costs one call per some hundred pixels. */
-static const size_t LIST_LENGTH = 1024;
+ * first-level cache and costs one call per some dozen pixels. */
+static const size_t LIST_LENGTH = 256;
 
 /* Cells [first, first + count) of one axis. */
 typedef struct {
@@ -161,21 +161,24 @@ takes_part(const work *w, size_t index)
             y < (double)w->range->ny - 0.5);
 }
 
-/* List the cells of a row of cells from its steps, and clear these. */
+/* List the cells of a row of cells from its steps, and clear these. scale
+ * is the inverse of the area of the quadrilateral. */
 static inline void
-list_row(work *w, size_t index, size_t row, span cols, double area,
+list_row(work *w, size_t index, size_t row, span cols, double scale,
          double *steps)
 {
     size_t cell = row * w->range->nx + cols.first, count = cols.count;
-    double least = HIT_SHARE * fabs(area), scale = 1.0 / area;
     double a = 0.0;
 
     make_room(w, count);
     for (size_t c = 0; c < count; c++) {
+        double share;
+
         a += steps[c];
         steps[c] = 0.0;
-        if (fabs(a) > least)
-            add_entry(w, index, cell + c, a * scale);
+        share = a * scale;
+        if (fabs(share) > HIT_SHARE)
+            add_entry(w, index, cell + c, share);
     }
     steps[count] = 0.0;
     steps[count + 1] = 0.0;
@@ -202,7 +205,7 @@ add_quad(work *w, size_t index, ww_quad *q, double area)
     const ww_overlap_range *range = w->range;
     span rows = clipped_span(q->y, range->ny), cols;
     size_t start = rows.first, stop = rows.first + rows.count;
-    double slope[4];
+    double slope[4], scale = 1.0 / area;
 
     start = start > range->out_start ? start : range->out_start;
     stop = stop < range->out_stop ? stop : range->out_stop;
@@ -224,7 +227,7 @@ add_quad(work *w, size_t index, ww_quad *q, double area)
         ww_outline_all(q, stride, w->steps);
         for (size_t r = 0; r < rows.count; r++)
             if (rows.first + r >= start && rows.first + r < stop)
-                list_row(w, index, rows.first + r, cols, area,
+                list_row(w, index, rows.first + r, cols, scale,
                          w->steps + r * stride);
             else
                 memset(w->steps + r * stride, 0, stride * sizeof *w->steps);
@@ -237,7 +240,7 @@ add_quad(work *w, size_t index, ww_quad *q, double area)
     for (size_t r = start; r < stop; r++) {
         ww_outline_row(q, slope, (double)(r - rows.first), cols.count,
                        w->steps);
-        list_row(w, index, r, cols, area, w->steps);
+        list_row(w, index, r, cols, scale, w->steps);
     }
 }
 
