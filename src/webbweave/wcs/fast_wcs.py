@@ -1,0 +1,224 @@
+"""A gwcs that is evaluated by straight-line programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from gwcs import WCS
+from numpy.typing import ArrayLike
+
+from webbweave.wcs.models import transform_of
+from webbweave.wcs.program import Graph, Program
+from webbweave.wcs.transforms import Transform
+
+__all__ = ["FastWcs", "fast_wcs"]
+
+
+class FastWcs:
+    """
+    Stands in for a gwcs where coordinates are computed forwards.
+
+    Transforms are compiled when they are first asked for, and kept. Whatever is not offered here is
+    asked of the gwcs itself (`to_gwcs`).
+
+    Parameters
+    ----------
+    wcs : `~gwcs.WCS`
+        The WCS. It must not be changed afterwards.
+    """
+
+    def __init__(self, wcs: WCS) -> None:
+        self._wcs = wcs
+        self._steps: list[Transform | None] = [None] * len(self.available_frames)
+        self._programs: dict[tuple[int, int], Program] = {}
+
+    def __repr__(self) -> str:
+        return f"<FastWcs of {' -> '.join(self.available_frames)}>"
+
+    def to_gwcs(self) -> WCS:
+        """
+        Return the WCS that this stands in for.
+
+        Returns
+        -------
+        `~gwcs.WCS`
+            The WCS itself.
+        """
+        return self._wcs
+
+    @property
+    def available_frames(self) -> list[str]:
+        """Names of all frames, from the detector to the sky."""
+        return list(self._wcs.available_frames)
+
+    @property
+    def input_frame(self) -> Any:
+        """The first frame."""
+        return self._wcs.input_frame
+
+    @property
+    def output_frame(self) -> Any:
+        """The last frame."""
+        return self._wcs.output_frame
+
+    @property
+    def bounding_box(self) -> Any:
+        """The bounding box of the first frame, or None."""
+        return self._wcs.bounding_box
+
+    @property
+    def pixel_shape(self) -> tuple[int, ...] | None:
+        """Size of the array in the order of the pixel coordinates, if it is known."""
+        shape: tuple[int, ...] | None = self._wcs.pixel_shape
+        return shape
+
+    @property
+    def array_shape(self) -> tuple[int, ...] | None:
+        """Shape of the array, if it is known."""
+        return None if self.pixel_shape is None else self.pixel_shape[::-1]
+
+    def get_transform(self, from_frame: Any, to_frame: Any) -> Callable[..., Any] | None:
+        """
+        Return the transform between two frames.
+
+        Parameters
+        ----------
+        from_frame, to_frame : str or frame
+            The frames, or their names.
+
+        Returns
+        -------
+        callable or None
+            A function of the coordinates in `from_frame`, given as arrays of any shape; it knows no
+            bounding box. None if both frames are the same. Backwards, that of the gwcs.
+
+        Raises
+        ------
+        ValueError
+            If there is no such frame.
+        """
+        start, stop = self._index(from_frame), self._index(to_frame)
+        if start == stop:
+            return None
+        if start > stop:
+            backwards: Callable[..., Any] = self.to_gwcs().get_transform(from_frame, to_frame)
+            return backwards
+        return self._program(start, stop)
+
+    def __call__(
+        self, *coordinates: ArrayLike, with_bounding_box: bool = True, fill_value: float = np.nan
+    ) -> Any:
+        """
+        Transform pixels to the last frame.
+
+        Parameters
+        ----------
+        *coordinates : array_like
+            Pixel coordinates.
+        with_bounding_box : bool, optional
+            Whether pixels outside of the bounding box get the fill value.
+        fill_value : float, optional
+            That value.
+
+        Returns
+        -------
+        tuple of ndarray or float
+            Coordinates in the last frame.
+        """
+        box = self._limits() if with_bounding_box else ()
+        if box is None or any(hasattr(item, "unit") for item in coordinates):
+            return self.to_gwcs()(
+                *coordinates, with_bounding_box=with_bounding_box, fill_value=fill_value
+            )
+        result = self._program(0, len(self._steps) - 1)(*coordinates)
+        if not box:
+            return result
+        outside = _outside(box, coordinates)
+        several = isinstance(result, tuple)
+        filled = tuple(
+            np.where(outside, fill_value, item)[()] for item in (result if several else (result,))
+        )
+        return filled if several else filled[0]
+
+    def invert(self, *coordinates: Any, **options: Any) -> Any:
+        """
+        Transform from the last frame to pixels, as the gwcs does.
+
+        Parameters
+        ----------
+        *coordinates : array_like
+            Coordinates in the last frame.
+        **options
+            Those of `gwcs.WCS.invert`.
+
+        Returns
+        -------
+        tuple of ndarray or float
+            Pixel coordinates.
+        """
+        return self.to_gwcs().invert(*coordinates, **options)
+
+    def _index(self, frame: Any) -> int:
+        name = getattr(frame, "name", frame)
+        frames = self.available_frames
+        if name not in frames:
+            raise ValueError(f"expected one of the frames {', '.join(frames)}, found {name!r}")
+        return frames.index(name)
+
+    def _program(self, start: int, stop: int) -> Program:
+        if (start, stop) not in self._programs:
+            steps = [self._step(index) for index in range(start, stop)]
+            graph = Graph(steps[0].n_inputs)
+            slots = list(range(graph.n_inputs))
+            for step in steps:
+                slots = step(graph, slots)
+            self._programs[start, stop] = graph.program(slots)
+        return self._programs[start, stop]
+
+    def _step(self, index: int) -> Transform:
+        step = self._steps[index]
+        if step is None:
+            step = self._steps[index] = self._make_step(index)
+        return step
+
+    def _make_step(self, index: int) -> Transform:
+        return transform_of(self._wcs.pipeline[index].transform)
+
+    def _limits(self) -> Sequence[tuple[float, float]] | None:
+        """Limits per coordinate; nothing if there are none, None if only the gwcs knows them."""
+        box = self.bounding_box
+        if box is None:
+            return ()
+        if getattr(box, "ignored", None) or not hasattr(box, "intervals"):
+            return None
+        limits = box.bounding_box(order="F")
+        if np.ndim(limits) != 2:
+            return None
+        return [(float(low), float(high)) for low, high in limits]
+
+
+def _outside(box: Sequence[tuple[float, float]], coordinates: Sequence[ArrayLike]) -> Any:
+    outside: Any = np.False_
+    for (low, high), item in zip(box, coordinates, strict=True):
+        values = np.asarray(item)
+        outside = outside | (values < low) | (values > high)
+    return outside
+
+
+def fast_wcs(wcs: WCS | FastWcs) -> FastWcs:
+    """
+    Make a WCS fast to evaluate.
+
+    Parameters
+    ----------
+    wcs : `~gwcs.WCS` or FastWcs
+        The WCS; one that is fast already is returned as it is.
+
+    Returns
+    -------
+    FastWcs
+        Gives the same coordinates (within a few units in the last place).
+    """
+    return wcs if isinstance(wcs, FastWcs) else FastWcs(wcs)
