@@ -173,7 +173,7 @@ class FastWcs:
             graph = Graph(steps[0].n_inputs)
             slots = list(range(graph.n_inputs))
             for step in steps:
-                slots = step(graph, slots)
+                slots = step.record(graph, slots)
             self._programs[start, stop] = graph.program(slots)
         return self._programs[start, stop]
 

@@ -1,8 +1,8 @@
 """Straight-line programs on arrays: what is left of a transform once its Python objects are gone.
 
 A transform records itself once in a `Graph`. Routing of coordinates (mappings, identities,
-concatenation) leaves nothing behind, equal expressions become one, what depends on constants only is
-computed at once, and what no output needs is dropped. What remains is a list of calls on arrays.
+concatenation) leaves nothing behind, equal expressions become one, what depends on constants only
+is computed at once, and what no output needs is dropped. What remains is a list of calls on arrays.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The transforms that occur in the WCS of JWST exposures, as plain data that trace themselves.
+"""The transforms that occur in the WCS of JWST exposures, as plain data.
 
 Each does what the model of `astropy.modeling`, `gwcs` or `stdatamodels` of the same meaning does to
 plain numbers, in the same order of operations.
@@ -51,7 +51,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """Base of all: called with a graph and the slots of its inputs, gives those of its outputs."""
+    """Base of all."""
 
     #: Number of coordinates that go in and come out.
     _counts: ClassVar[tuple[int, int]] = (1, 1)
@@ -66,7 +66,25 @@ class Transform:
         """Number of coordinates that come out."""
         return self._counts[1]
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+        """
+        Record what the transform computes.
+
+        Parameters
+        ----------
+        graph : Graph
+            Where to record.
+        inputs : sequence of int
+            Slots of the coordinates that go in.
+
+        Returns
+        -------
+        list of int
+            Slots of the coordinates that come out.
+        """
+        return self._record(graph, inputs)
+
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         raise NotImplementedError
 
 
@@ -87,8 +105,8 @@ class Chain(Transform):
         """Number of coordinates that come out."""
         return self.second.n_outputs
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
-        return self.second(graph, self.first(graph, inputs))
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+        return self.second.record(graph, self.first.record(graph, inputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +126,10 @@ class Beside(Transform):
         """Number of coordinates that come out."""
         return self.first.n_outputs + self.second.n_outputs
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         n_first = self.first.n_inputs
-        first = self.first(graph, inputs[:n_first])
-        return first + self.second(graph, inputs[n_first:])
+        first = self.first.record(graph, inputs[:n_first])
+        return first + self.second.record(graph, inputs[n_first:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +150,10 @@ class Arithmetic(Transform):
         """Number of coordinates that come out."""
         return self.first.n_outputs
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
-        pairs = zip(self.first(graph, inputs), self.second(graph, inputs), strict=True)
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+        pairs = zip(
+            self.first.record(graph, inputs), self.second.record(graph, inputs), strict=True
+        )
         function = ARITHMETIC[self.operation]
         return [graph.call(function, one, other) for one, other in pairs]
 
@@ -165,14 +185,14 @@ class Fixed(Transform):
         """Number of coordinates that come out."""
         return self.transform.n_outputs
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         fixed = {index: graph.constant(value) for index, value in self.values}
         free = iter(inputs)
         every = [
             fixed[index] if index in fixed else next(free)
             for index in range(self.transform.n_inputs)
         ]
-        return self.transform(graph, every)
+        return self.transform.record(graph, every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +212,7 @@ class Select(Transform):
         """Number of coordinates that come out."""
         return len(self.mapping)
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         return [inputs[index] for index in self.mapping]
 
 
@@ -202,7 +222,7 @@ class Constant(Transform):
 
     value: float
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         return [graph.constant(self.value)]
 
 
@@ -212,7 +232,7 @@ class Shift(Transform):
 
     offset: float
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         return [graph.add(inputs[0], graph.constant(self.offset))]
 
 
@@ -222,7 +242,7 @@ class Scale(Transform):
 
     factor: float
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         return [graph.multiply(inputs[0], graph.constant(self.factor))]
 
 
@@ -234,7 +254,7 @@ class Polynomial1(Transform):
     domain: Interval
     window: Interval
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         x = _map_domain(graph, inputs[0], self.domain, self.window)
         return [graph.call(_polynomial_1, x, parameters=(self.coefficients,))]
 
@@ -249,7 +269,7 @@ class Polynomial2(Transform):
 
     _counts: ClassVar[tuple[int, int]] = (2, 1)
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         x, y = (
             _map_domain(graph, *item)
             for item in zip(inputs, self.domains, self.windows, strict=True)
@@ -291,7 +311,7 @@ class Table(Transform):
     values: _Array
     fill: float
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         return [graph.call(_Lookup(self), inputs[0])]
 
 
@@ -345,7 +365,7 @@ class Condition(Transform):
     compare_to: float
     value: float
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         function = CONDITIONS[self.condition]
         return [graph.call(_replace, inputs[0], parameters=(function, self.compare_to, self.value))]
 
@@ -383,7 +403,7 @@ class Affine(Transform):
 
     _counts: ClassVar[tuple[int, int]] = (2, 2)
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         rows = zip(self.matrix, self.translation, strict=True)
         return [_linear(graph, row, inputs, offset) for row, offset in rows]
 
@@ -415,7 +435,7 @@ class Rotation3(Transform):
     angles: tuple[float, ...]
     axes: str
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         matrix = np.eye(3)
         for angle, axis in zip(self.angles, self.axes, strict=True):
             matrix = _about(axis, angle) @ matrix
@@ -442,7 +462,7 @@ class RotationToGwa(Transform):
     angles: tuple[float, ...]
     axes: str
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         x, y, z = inputs
         for angle, axis in zip(self.angles, self.axes, strict=True):
             # numpy's sine, not that of the mathematics library: they may differ in the last digit.
@@ -468,7 +488,7 @@ class DirectionCosines(Transform):
 
     _counts: ClassVar[tuple[int, int]] = (2, 3)
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         length = graph.call(_length, *inputs)
         parts = (*inputs, graph.constant(1.0))
         return [graph.call(np.divide, part, length) for part in parts]
@@ -486,7 +506,7 @@ class PrismIndex(Transform):
 
     angle: float
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         sine, cosine = math.sin(self.angle), math.cos(self.angle)
         factor, divisor = 1 - 2 * sine**2, 2 * sine * cosine
         return [graph.call(_prism_index, *inputs, parameters=(factor, divisor))]
@@ -504,7 +524,7 @@ class Grating(Transform):
 
     _counts: ClassVar[tuple[int, int]] = (2, 1)
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         total = graph.call(np.add, *inputs)
         return [graph.call(np.divide, total, graph.constant(self.density))]
 
@@ -517,7 +537,7 @@ class GratingWavelength(Transform):
 
     density: float
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         total = graph.call(np.add, inputs[0], inputs[2])
         return [graph.call(np.divide, graph.call(np.negative, total), graph.constant(self.density))]
 
@@ -528,7 +548,7 @@ class ToCartesian(Transform):
 
     _counts: ClassVar[tuple[int, int]] = (2, 3)
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         lon, lat = (graph.call(np.deg2rad, slot) for slot in inputs)
         cosine = graph.call(np.cos, lat)
         return [
@@ -546,7 +566,7 @@ class ToSpherical(Transform):
 
     _counts: ClassVar[tuple[int, int]] = (3, 2)
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         x, y, z = inputs
         distance = graph.call(np.hypot, x, y)
         return [
@@ -576,5 +596,5 @@ class Foreign(Transform):
         """Number of coordinates that come out."""
         return int(self.model.n_outputs)
 
-    def __call__(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         return graph.call_whole(self.model, *inputs, n_outputs=self.n_outputs)
