@@ -11,6 +11,8 @@ from astropy.modeling import models as astropy_models
 from gwcs import geometry, spectroscopy
 from stdatamodels.jwst.transforms import models as jwst_models
 
+from webbweave.wcs import geometry as optics
+from webbweave.wcs import numeric
 from webbweave.wcs import transforms as tr
 
 __all__ = ["transform_of"]
@@ -82,7 +84,7 @@ def _radians(parameter: Any) -> tuple[float, ...]:
     return tuple(float(angle) for angle in np.ravel(angles))
 
 
-def _interval(limits: Any) -> tr.Interval:
+def _interval(limits: Any) -> numeric.Interval:
     if limits is None:
         return (-1.0, 1.0)
     return float(limits[0]), float(limits[1])
@@ -90,7 +92,7 @@ def _interval(limits: Any) -> tr.Interval:
 
 def _polynomial_1(model: Any) -> tr.Transform:
     coefficients = tuple(_parameter(getattr(model, name)) for name in model.param_names)
-    return tr.Polynomial1(coefficients, _interval(model.domain), _interval(model.window))
+    return numeric.Polynomial1(coefficients, _interval(model.domain), _interval(model.window))
 
 
 def _polynomial_2(model: Any) -> tr.Transform:
@@ -99,7 +101,7 @@ def _polynomial_2(model: Any) -> tr.Transform:
         tuple(_parameter(getattr(model, f"c{j}_{i}")) for j in range(degree + 1 - i))
         for i in range(degree + 1)
     )
-    return tr.Polynomial2(
+    return numeric.Polynomial2(
         rows,
         (_interval(model.x_domain), _interval(model.y_domain)),
         (_interval(model.x_window), _interval(model.y_window)),
@@ -111,7 +113,7 @@ def _affine(model: Any) -> tr.Transform:
         raise _NotPlainError
     (a, b), (c, d) = model.matrix.value.tolist()
     x, y = np.ravel(model.translation.value).tolist()
-    return tr.Affine(((a, b), (c, d)), (x, y))
+    return optics.Affine(((a, b), (c, d)), (x, y))
 
 
 def _table(model: Any) -> tr.Transform:
@@ -119,16 +121,16 @@ def _table(model: Any) -> tr.Transform:
     plain = not hasattr(points, "unit") and not hasattr(values, "unit")
     if not plain or model.bounds_error or model.method != "linear" or model.fill_value is None:
         raise _NotPlainError
-    table = tr.table(points, values, float(model.fill_value))
+    table = numeric.table(points, values, float(model.fill_value))
     if table is None:
         raise _NotPlainError
     return table
 
 
 def _logical(model: Any) -> tr.Transform:
-    if model.condition not in tr.CONDITIONS:
+    if model.condition not in numeric.CONDITIONS:
         raise _NotPlainError
-    return tr.Condition(model.condition, _number(model.compareto), _number(model.value))
+    return numeric.Condition(model.condition, _number(model.compareto), _number(model.value))
 
 
 def _identity(model: Any) -> tr.Transform:
@@ -144,25 +146,25 @@ _CONVERTERS: Mapping[type[Model], Callable[[Any], tr.Transform]] = {
     astropy_models.Polynomial1D: _polynomial_1,
     astropy_models.Polynomial2D: _polynomial_2,
     astropy_models.AffineTransformation2D: _affine,
-    astropy_models.Rotation2D: lambda model: tr.Rotation2(_radians(model.angle)[0]),
-    astropy_models.RotationSequence3D: lambda model: tr.Rotation3(
+    astropy_models.Rotation2D: lambda model: optics.Rotation2(_radians(model.angle)[0]),
+    astropy_models.RotationSequence3D: lambda model: optics.Rotation3(
         _radians(model.angles), model.axes_order
     ),
     astropy_models.Tabular1D: _table,
-    geometry.SphericalToCartesian: lambda model: tr.ToCartesian(),
-    geometry.CartesianToSpherical: lambda model: tr.ToSpherical(model.wrap_lon_at),
-    spectroscopy.WavelengthFromGratingEquation: lambda model: tr.Grating(
+    geometry.SphericalToCartesian: lambda model: optics.ToCartesian(),
+    geometry.CartesianToSpherical: lambda model: optics.ToSpherical(model.wrap_lon_at),
+    spectroscopy.WavelengthFromGratingEquation: lambda model: optics.Grating(
         _parameter(model.groove_density) * _parameter(model.spectral_order)
     ),
     jwst_models.Logical: _logical,
-    jwst_models.RefractionIndexFromPrism: lambda model: tr.PrismIndex(
+    jwst_models.RefractionIndexFromPrism: lambda model: optics.PrismIndex(
         _radians(model.prism_angle)[0]
     ),
-    jwst_models.Rotation3DToGWA: lambda model: tr.RotationToGwa(
+    jwst_models.Rotation3DToGWA: lambda model: optics.RotationToGwa(
         _radians(model.angles), model.axes_order
     ),
-    jwst_models.Unitless2DirCos: lambda model: tr.DirectionCosines(),
-    jwst_models.WavelengthFromGratingEquation: lambda model: tr.GratingWavelength(
+    jwst_models.Unitless2DirCos: lambda model: optics.DirectionCosines(),
+    jwst_models.WavelengthFromGratingEquation: lambda model: optics.GratingWavelength(
         _parameter(model.groove_density) * _parameter(model.order)
     ),
 }
