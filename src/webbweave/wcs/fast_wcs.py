@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from gwcs import WCS
 from numpy.typing import ArrayLike
 
-from webbweave.wcs.models import transform_of
 from webbweave.wcs.program import Graph, Program
-from webbweave.wcs.transforms import Transform
+from webbweave.wcs.sources import GwcsSource, Source
+from webbweave.wcs.transforms import NotPlainError, Transform
 
 __all__ = ["FastWcs", "fast_wcs"]
+
+_Answer = TypeVar("_Answer")
 
 
 class FastWcs:
@@ -21,21 +23,31 @@ class FastWcs:
     Stands in for a gwcs where coordinates are computed forwards.
 
     Transforms are compiled when they are first asked for, and kept. Whatever is not offered here is
-    asked of the gwcs itself (`to_gwcs`).
+    to be asked of the gwcs itself (`to_gwcs`).
 
     Parameters
     ----------
-    wcs : `~gwcs.WCS`
-        The WCS. It must not be changed afterwards.
+    source : Source
+        Where the WCS comes from. It must not be changed afterwards.
     """
 
-    def __init__(self, wcs: WCS) -> None:
-        self._wcs = wcs
-        self._steps: list[Transform | None] = [None] * len(self.available_frames)
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._steps: dict[int, Transform] = {}
         self._programs: dict[tuple[int, int], Program] = {}
 
     def __repr__(self) -> str:
         return f"<FastWcs of {' -> '.join(self.available_frames)}>"
+
+    def _ask(self, question: Callable[[Source], _Answer]) -> _Answer:
+        """Ask the source; what is not plain to it is asked of the gwcs, from then on."""
+        try:
+            return question(self._source)
+        except NotPlainError:
+            if isinstance(self._source, GwcsSource):
+                raise
+            self._source = GwcsSource(self._source.to_gwcs())
+            return question(self._source)
 
     def to_gwcs(self) -> WCS:
         """
@@ -46,33 +58,32 @@ class FastWcs:
         `~gwcs.WCS`
             The WCS itself.
         """
-        return self._wcs
+        return self._source.to_gwcs()
 
     @property
     def available_frames(self) -> list[str]:
         """Names of all frames, from the detector to the sky."""
-        return list(self._wcs.available_frames)
+        return self._ask(lambda source: source.frames())
 
     @property
     def input_frame(self) -> Any:
         """The first frame."""
-        return self._wcs.input_frame
+        return self._ask(lambda source: source.frame(0))
 
     @property
     def output_frame(self) -> Any:
         """The last frame."""
-        return self._wcs.output_frame
+        return self._ask(lambda source: source.frame(len(source.frames()) - 1))
 
     @property
     def bounding_box(self) -> Any:
         """The bounding box of the first frame, or None."""
-        return self._wcs.bounding_box
+        return self._ask(lambda source: source.bounding_box())
 
     @property
     def pixel_shape(self) -> tuple[int, ...] | None:
         """Size of the array in the order of the pixel coordinates, if it is known."""
-        shape: tuple[int, ...] | None = self._wcs.pixel_shape
-        return shape
+        return self._ask(lambda source: source.pixel_shape())
 
     @property
     def array_shape(self) -> tuple[int, ...] | None:
@@ -127,12 +138,15 @@ class FastWcs:
         tuple of ndarray or float
             Coordinates in the last frame.
         """
-        box = self._limits() if with_bounding_box else ()
-        if box is None or any(hasattr(item, "unit") for item in coordinates):
+        if any(hasattr(item, "unit") for item in coordinates):
+            box = None
+        else:
+            box = self._limits() if with_bounding_box else ()
+        if box is None:
             return self.to_gwcs()(
                 *coordinates, with_bounding_box=with_bounding_box, fill_value=fill_value
             )
-        result = self._program(0, len(self._steps) - 1)(*coordinates)
+        result = self._program(0, len(self.available_frames) - 1)(*coordinates)
         if not box:
             return result
         outside = _outside(box, coordinates)
@@ -178,25 +192,16 @@ class FastWcs:
         return self._programs[start, stop]
 
     def _step(self, index: int) -> Transform:
-        step = self._steps[index]
-        if step is None:
-            step = self._steps[index] = self._make_step(index)
-        return step
-
-    def _make_step(self, index: int) -> Transform:
-        return transform_of(self._wcs.pipeline[index].transform)
+        if index not in self._steps:
+            self._steps[index] = self._ask(lambda source: source.transform(index))
+        return self._steps[index]
 
     def _limits(self) -> Sequence[tuple[float, float]] | None:
         """Limits per coordinate; nothing if there are none, None if only the gwcs knows them."""
-        box = self.bounding_box
-        if box is None:
-            return ()
-        if getattr(box, "ignored", None) or not hasattr(box, "intervals"):
+        try:
+            return self._ask(lambda source: source.limits())
+        except NotPlainError:
             return None
-        limits = box.bounding_box(order="F")
-        if np.ndim(limits) != 2:
-            return None
-        return [(float(low), float(high)) for low, high in limits]
 
 
 def _outside(box: Sequence[tuple[float, float]], coordinates: Sequence[ArrayLike]) -> Any:
@@ -221,4 +226,4 @@ def fast_wcs(wcs: WCS | FastWcs) -> FastWcs:
     FastWcs
         Gives the same coordinates (within a few units in the last place).
     """
-    return wcs if isinstance(wcs, FastWcs) else FastWcs(wcs)
+    return wcs if isinstance(wcs, FastWcs) else FastWcs(GwcsSource(wcs))

@@ -18,10 +18,6 @@ from webbweave.wcs import transforms as tr
 __all__ = ["transform_of"]
 
 
-class _NotPlainError(Exception):
-    """A model with units, several parameter sets, or options that only the model itself knows."""
-
-
 def transform_of(model: Model) -> tr.Transform:
     """
     Take a model apart.
@@ -42,7 +38,7 @@ def transform_of(model: Model) -> tr.Transform:
         convert = _CONVERTERS.get(type(model))
         if convert is not None and len(model) == 1:
             return convert(model)
-    except _NotPlainError:
+    except tr.NotPlainError:
         pass
     return tr.Foreign(model)
 
@@ -60,25 +56,25 @@ def _compound(model: CompoundModel) -> tr.Transform:
         return tr.Beside(transform_of(model.left), transform_of(model.right))
     if model.op in tr.ARITHMETIC:
         return tr.Arithmetic(model.op, transform_of(model.left), transform_of(model.right))
-    raise _NotPlainError
+    raise tr.NotPlainError
 
 
 def _number(value: Any) -> float:
     if hasattr(value, "unit") or np.ndim(value) != 0:
-        raise _NotPlainError
+        raise tr.NotPlainError
     return float(value)
 
 
 def _parameter(parameter: Any) -> float:
     if parameter.unit is not None:
-        raise _NotPlainError
+        raise tr.NotPlainError
     return _number(parameter.value)
 
 
 def _radians(parameter: Any) -> tuple[float, ...]:
     """Angles as the model keeps them; what it tells is in degrees and rounded once more."""
     if parameter.unit is not None:
-        raise _NotPlainError
+        raise tr.NotPlainError
     inside = getattr(parameter, "_internal_value", None)
     angles = np.deg2rad(parameter.value) if inside is None else inside
     return tuple(float(angle) for angle in np.ravel(angles))
@@ -110,7 +106,7 @@ def _polynomial_2(model: Any) -> tr.Transform:
 
 def _affine(model: Any) -> tr.Transform:
     if model.matrix.unit is not None or model.translation.unit is not None:
-        raise _NotPlainError
+        raise tr.NotPlainError
     (a, b), (c, d) = model.matrix.value.tolist()
     x, y = np.ravel(model.translation.value).tolist()
     return optics.Affine(((a, b), (c, d)), (x, y))
@@ -120,16 +116,16 @@ def _table(model: Any) -> tr.Transform:
     points, values = model.points[0], model.lookup_table
     plain = not hasattr(points, "unit") and not hasattr(values, "unit")
     if not plain or model.bounds_error or model.method != "linear" or model.fill_value is None:
-        raise _NotPlainError
+        raise tr.NotPlainError
     table = numeric.table(points, values, float(model.fill_value))
     if table is None:
-        raise _NotPlainError
+        raise tr.NotPlainError
     return table
 
 
 def _logical(model: Any) -> tr.Transform:
     if model.condition not in numeric.CONDITIONS:
-        raise _NotPlainError
+        raise tr.NotPlainError
     return numeric.Condition(model.condition, _number(model.compareto), _number(model.value))
 
 

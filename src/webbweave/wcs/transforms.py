@@ -22,11 +22,16 @@ __all__ = [
     "Constant",
     "Fixed",
     "Foreign",
+    "NotPlainError",
     "Scale",
     "Select",
     "Shift",
     "Transform",
 ]
+
+
+class NotPlainError(Exception):
+    """A model that is not known here, or has units, parameter sets or options of its own."""
 
 
 @dataclass(frozen=True, slots=True)
