@@ -7,29 +7,27 @@ files and files without an ASDF extension take the general route of `stdatamodel
 
 from __future__ import annotations
 
-import io
 import logging
-import re
-import sys
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
-import asdf
 import numpy as np
-from asdf.extension import Converter, Extension
-from asdf.tags.core.ndarray import asdf_datatype_to_numpy_dtype, inline_data_asarray
-from asdf.treeutil import walk_and_modify
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from stdatamodels import fits_support
 from stdatamodels.jwst import datamodels as jwst_models
 from stdatamodels.jwst.datamodels import JwstDataModel
 
+from webbweave.datamodels.embedded import (
+    ArrayLoader,
+    embedded_tree,
+    lazy_embedded_tree,
+    link_arrays,
+)
 from webbweave.errors import InputError
 from webbweave.garbage import collector_paused
+from webbweave.wcs import TemplateCache
 
 __all__ = ["read_model"]
 
@@ -41,11 +39,11 @@ _FITS_MAGIC = b"SIMPLE  ="
 _FITS_BLOCK = 2880
 #: First bytes of a gzip file (RFC 1952).
 _GZIP_MAGIC = b"\x1f\x8b"
-#: How the embedded ASDF refers to an array in the FITS file around it: ``fits:SCI,1``.
-_FITS_SOURCE = re.compile(r"fits:(?:(?P<name>[ -~]+),)?(?P<ver>[0-9]+)")
 
 
-def read_model(path: str | Path) -> JwstDataModel:
+def read_model(
+    path: str | Path, *, lazy_wcs: bool = False, templates: TemplateCache | None = None
+) -> JwstDataModel:
     """
     Open a JWST product.
 
@@ -53,6 +51,11 @@ def read_model(path: str | Path) -> JwstDataModel:
     ----------
     path : str or path
         A FITS file with a ``DATAMODL`` keyword.
+    lazy_wcs : bool, optional
+        Whether each WCS becomes a `~webbweave.wcs.FastWcs`, which is read when it is used and can
+        only be evaluated. Such a model cannot be saved.
+    templates : `~webbweave.wcs.TemplateCache`, optional
+        With `lazy_wcs`: shared by the files of a run, it makes that they are read faster.
 
     Returns
     -------
@@ -74,7 +77,9 @@ def read_model(path: str | Path) -> JwstDataModel:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
             with collector_paused(), fits.open(path, memmap=False) as hdulist:
-                return _model_from_hdulist(path, hdulist, mapped=magic.startswith(_FITS_MAGIC))
+                return _model_from_hdulist(
+                    path, hdulist, magic.startswith(_FITS_MAGIC), lazy_wcs, templates
+                )
     except KeyError as error:
         # The embedded tree names the extensions that hold its arrays.
         raise InputError(f"{path}: an extension is missing: {error.args[0]}") from error
@@ -94,15 +99,21 @@ def _first_bytes(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 
 
-def _model_from_hdulist(path: Path, hdulist: fits.HDUList, *, mapped: bool) -> JwstDataModel:
+def _model_from_hdulist(
+    path: Path,
+    hdulist: fits.HDUList,
+    mapped: bool,
+    lazy_wcs: bool,
+    templates: TemplateCache | None,
+) -> JwstDataModel:
     if mapped:
         _check_complete(path, hdulist)
     model_class = _model_class(path, hdulist)
-    embedded = _embedded_tree(hdulist) if mapped else {}
+    embedded = _embedded_tree(hdulist, lazy_wcs, templates) if mapped else {}
     if mapped and not embedded:
         log.warning("%s: has no ASDF extension, and so no WCS; is the file complete?", path)
     if embedded.get(fits_support.FITS_HASH_KEY, "") == fits_support.fits_hash(hdulist):
-        content: Any = _link_arrays(embedded, _array_loader(path, hdulist))
+        content: Any = link_arrays(embedded, _array_loader(path, hdulist))
         content["meta"]["filename"] = path.name
     else:
         log.debug("%s: headers differ from the embedded tree, reading through the schema", path)
@@ -140,94 +151,20 @@ def _model_class(path: Path, hdulist: fits.HDUList) -> type[JwstDataModel]:
     )
 
 
-def _embedded_tree(hdulist: fits.HDUList) -> dict[str, Any]:
+def _embedded_tree(
+    hdulist: fits.HDUList, lazy_wcs: bool, templates: TemplateCache | None
+) -> dict[str, Any]:
     """Read the ASDF extension; empty if there is none."""
     try:
         raw = hdulist["ASDF"].data[0][0].tobytes()
     except KeyError:
         return {}
-    # The context copies the configuration: fill the copied caches first, or every file pays for
-    # collecting the entry points of all installed extensions again.
-    config = asdf.get_config()
-    _ = config.extensions, config.resource_manager
-    with asdf.config_context() as quiet:
-        quiet.validate_on_read = False
-        quiet.legacy_fill_schema_defaults = False
-        quiet.add_extension(_ARRAYS)
-        with asdf.open(io.BytesIO(raw), ignore_missing_extensions=True) as file:
-            return dict(file.tree)
+    if lazy_wcs:
+        return lazy_embedded_tree(raw, TemplateCache() if templates is None else templates)
+    return embedded_tree(raw)
 
 
-#: The versions of the array tag of the ASDF standard.
-_ARRAY_TAGS = [f"tag:stsci.edu:asdf/core/ndarray-1.{minor}.0" for minor in range(2)]
-
-
-@dataclass(frozen=True)
-class _FitsArray:
-    """A place in the tree that an array of the FITS file takes."""
-
-    name: str | None
-    ver: int
-
-
-class _ArrayConverter(Converter):
-    """
-    Read the arrays of an embedded tree.
-
-    Tables inside transforms become arrays at once, where asdf would hand out objects that fail as
-    soon as the file is forgotten: a WCS must outlive the model that it came from.
-    """
-
-    tags: ClassVar = _ARRAY_TAGS
-    types: ClassVar[list[type]] = []
-
-    def from_yaml_tree(self, node: Any, tag: str, ctx: Any) -> Any:
-        if isinstance(node, list):
-            return inline_data_asarray(node)
-        datatype = node.get("datatype")
-        byteorder = node.get("byteorder", sys.byteorder)
-        dtype = asdf_datatype_to_numpy_dtype(datatype, byteorder) if datatype else None
-        if "data" in node:
-            return inline_data_asarray(node["data"], dtype)
-        source = node["source"]
-        if isinstance(source, str):
-            match = _FITS_SOURCE.fullmatch(source)
-            if match is None:
-                raise ValueError(f"the embedded tree refers to an array outside the file: {source}")
-            return _FitsArray(match["name"], int(match["ver"]))
-        block = ctx.get_block_data_callback(source)()
-        return np.ndarray(
-            tuple(node["shape"]), dtype, block, node.get("offset", 0), node.get("strides")
-        )
-
-    def select_tag(self, obj: Any, tags: list[str], ctx: Any) -> str:
-        return tags[-1]
-
-    def to_yaml_tree(self, obj: Any, tag: str, ctx: Any) -> Any:
-        raise TypeError("this converter only reads")
-
-
-class _ArrayExtension(Extension):
-    extension_uri = "asdf://webbweave/extensions/embedded-arrays-1.0.0"
-    tags: ClassVar = _ARRAY_TAGS
-    converters: ClassVar = [_ArrayConverter()]
-
-
-#: One object for all files: asdf keeps what it derives from a set of extensions.
-_ARRAYS = _ArrayExtension()
-
-
-def _link_arrays(tree: Any, load: Callable[[str | None, int], np.ndarray | None]) -> dict[str, Any]:
-    def link(node: Any) -> Any:
-        return load(node.name, node.ver) if isinstance(node, _FitsArray) else node
-
-    linked: dict[str, Any] = walk_and_modify(tree, link)
-    return linked
-
-
-def _array_loader(
-    path: Path, hdulist: fits.HDUList
-) -> Callable[[str | None, int], np.ndarray | None]:
+def _array_loader(path: Path, hdulist: fits.HDUList) -> ArrayLoader:
     """Return a function that gives the array of one extension, mapped where the file allows it."""
     by_name = {(hdu.name, hdu.ver): hdu for hdu in hdulist}
     mapped = np.memmap(path, mode="c")

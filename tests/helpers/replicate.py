@@ -1,0 +1,57 @@
+"""Exposures of many slits, made of the three bundled ones: for benchmarks and tests of size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stdatamodels.jwst.datamodels import MultiSlitModel, SlitModel
+
+from webbweave.data import example_exposures
+
+#: What belongs to a slit; the rest of the metadata is that of the exposure.
+_OF_THE_SLIT = ("wcs", "wcsinfo", "photometry", "bunit_data", "bunit_err")
+#: What belongs to a file or to the exposure as a whole.
+_NOT_OF_THE_SLIT = ("meta", "_fits_hash", "asdf_library", "history", "extra_fits", "int_times")
+
+
+def multi_slit_files(folder: str | Path, n_slit: int) -> list[Path]:
+    """
+    Write the three bundled exposures as exposures of many slits.
+
+    Parameters
+    ----------
+    folder : str or path
+        Where to write.
+    n_slit : int
+        Number of slits per exposure; all have the same pixels, and names and sources of their own.
+
+    Returns
+    -------
+    list of path
+        The three files.
+    """
+    return [_multi_slit_file(path, Path(folder), n_slit) for path in example_exposures()]
+
+
+def _multi_slit_file(path: Path, folder: Path, n_slit: int) -> Path:
+    written = folder / f"{path.name.partition('_phot')[0]}_cal.fits"
+    with SlitModel(path) as single, MultiSlitModel() as many:
+        many.update(single)
+        for index in range(n_slit):
+            # Opened anew: slits that share objects would be written with references to each other.
+            with SlitModel(path) as one:
+                slit = {
+                    key: value
+                    for key, value in one._instance.items()
+                    if key not in _NOT_OF_THE_SLIT
+                }
+                meta = one._instance["meta"]
+                slit["meta"] = {key: meta[key] for key in _OF_THE_SLIT if key in meta}
+            slit["name"] = str(index + 1)
+            slit["source_id"] = index + 1
+            slit["source_name"] = f"{slit['source_name'].partition('_')[0]}_{index + 1}"
+            many.slits.append(slit)
+        many.meta.model_type = "MultiSlitModel"
+        many._instance.pop("_fits_hash", None)
+        many.save(str(written))
+    return written
