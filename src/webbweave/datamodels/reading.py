@@ -7,8 +7,10 @@ files and files without an ASDF extension take the general route of `stdatamodel
 
 from __future__ import annotations
 
+import functools
 import logging
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +27,7 @@ from webbweave.datamodels.embedded import (
     lazy_embedded_tree,
     link_arrays,
 )
+from webbweave.datamodels.layout import find_layout
 from webbweave.errors import InputError
 from webbweave.garbage import collector_paused
 from webbweave.wcs import TemplateCache
@@ -37,6 +40,9 @@ log = logging.getLogger(__name__)
 _FITS_MAGIC = b"SIMPLE  ="
 #: Everything in a FITS file is padded to multiples of this (FITS Standard 4.0, section 3.1).
 _FITS_BLOCK = 2880
+#: Reads an embedded ASDF file.
+_TreeReader = Callable[[bytes], dict[str, Any]]
+
 #: First bytes of a gzip file (RFC 1952).
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -73,13 +79,20 @@ def read_model(
     if not magic.startswith((_FITS_MAGIC, _GZIP_MAGIC)):
         found = "an empty file" if not magic else f"a file that starts with {magic[:9]!r}"
         raise InputError(f"{path}: expected a FITS file, found {found}")
+    read_tree: _TreeReader = embedded_tree
+    if lazy_wcs:
+        cache = TemplateCache() if templates is None else templates
+        read_tree = functools.partial(lazy_embedded_tree, templates=cache)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
-            with collector_paused(), fits.open(path, memmap=False) as hdulist:
-                return _model_from_hdulist(
-                    path, hdulist, magic.startswith(_FITS_MAGIC), lazy_wcs, templates
-                )
+            with collector_paused():
+                mapped = magic.startswith(_FITS_MAGIC)
+                model = _model_from_layout(path, read_tree) if mapped else None
+                if model is None:
+                    with fits.open(path, memmap=False) as hdulist:
+                        model = _model_from_hdulist(path, hdulist, read_tree, mapped=mapped)
+                return model
     except KeyError as error:
         # The embedded tree names the extensions that hold its arrays.
         raise InputError(f"{path}: an extension is missing: {error.args[0]}") from error
@@ -99,29 +112,57 @@ def _first_bytes(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 
 
-def _model_from_hdulist(
-    path: Path,
-    hdulist: fits.HDUList,
-    mapped: bool,
-    lazy_wcs: bool,
-    templates: TemplateCache | None,
+def _model_from_layout(path: Path, read_tree: _TreeReader) -> JwstDataModel | None:
+    """Open a file that is as stdatamodels wrote it; None for any other."""
+    mapped: np.memmap[Any, Any] = np.memmap(path, mode="c")
+    layout = find_layout(mapped)
+    raw = None if layout is None else layout.asdf(mapped)
+    if layout is None or raw is None:
+        return None
+    digest = layout.digest()
+    if f"{fits_support.FITS_HASH_KEY}: {digest}\n".encode() not in raw:
+        return None
+    model_class = _model_class(path, layout.extensions[0].keywords.get("DATAMODL"))
+    tree = read_tree(raw)
+    if tree.get(fits_support.FITS_HASH_KEY) != digest:
+        return None
+    by_name = {(item.name, item.ver): item for item in reversed(layout.extensions)}
+
+    def load(name: str | None, ver: int) -> np.ndarray | None:
+        item = layout.extensions[ver] if name is None else by_name[name.upper(), ver]
+        return item.array(mapped)
+
+    return _linked_model(path, model_class, tree, load)
+
+
+def _linked_model(
+    path: Path, model_class: type[JwstDataModel], tree: dict[str, Any], load: ArrayLoader
 ) -> JwstDataModel:
-    if mapped:
-        _check_complete(path, hdulist)
-    model_class = _model_class(path, hdulist)
-    embedded = _embedded_tree(hdulist, lazy_wcs, templates) if mapped else {}
-    if mapped and not embedded:
-        log.warning("%s: has no ASDF extension, and so no WCS; is the file complete?", path)
-    if embedded.get(fits_support.FITS_HASH_KEY, "") == fits_support.fits_hash(hdulist):
-        content: Any = link_arrays(embedded, _array_loader(path, hdulist))
-        content["meta"]["filename"] = path.name
-    else:
-        log.debug("%s: headers differ from the embedded tree, reading through the schema", path)
-        content = hdulist
+    content = link_arrays(tree, load)
+    content["meta"]["filename"] = path.name
+    return _model(model_class, content)
+
+
+def _model(model_class: type[JwstDataModel], content: Any) -> JwstDataModel:
     model = model_class(content, validate_on_assignment=False)
     # SlitModel stores any keyword as one of its attributes.
     model._instance.pop("validate_on_assignment", None)
     return model
+
+
+def _model_from_hdulist(
+    path: Path, hdulist: fits.HDUList, read_tree: _TreeReader, *, mapped: bool
+) -> JwstDataModel:
+    if mapped:
+        _check_complete(path, hdulist)
+    model_class = _model_class(path, hdulist[0].header.get("DATAMODL"))
+    embedded = _embedded_tree(hdulist, read_tree) if mapped else {}
+    if mapped and not embedded:
+        log.warning("%s: has no ASDF extension, and so no WCS; is the file complete?", path)
+    if embedded.get(fits_support.FITS_HASH_KEY, "") == fits_support.fits_hash(hdulist):
+        return _linked_model(path, model_class, embedded, _array_loader(path, hdulist))
+    log.debug("%s: headers differ from the embedded tree, reading through the schema", path)
+    return _model(model_class, hdulist)
 
 
 def _check_complete(path: Path, hdulist: fits.HDUList) -> None:
@@ -140,8 +181,7 @@ def _check_complete(path: Path, hdulist: fits.HDUList) -> None:
         )
 
 
-def _model_class(path: Path, hdulist: fits.HDUList) -> type[JwstDataModel]:
-    name = hdulist[0].header.get("DATAMODL")
+def _model_class(path: Path, name: Any) -> type[JwstDataModel]:
     model_class = getattr(jwst_models, name, None) if isinstance(name, str) else None
     if isinstance(model_class, type) and issubclass(model_class, JwstDataModel):
         return model_class
@@ -151,17 +191,13 @@ def _model_class(path: Path, hdulist: fits.HDUList) -> type[JwstDataModel]:
     )
 
 
-def _embedded_tree(
-    hdulist: fits.HDUList, lazy_wcs: bool, templates: TemplateCache | None
-) -> dict[str, Any]:
+def _embedded_tree(hdulist: fits.HDUList, read_tree: _TreeReader) -> dict[str, Any]:
     """Read the ASDF extension; empty if there is none."""
     try:
         raw = hdulist["ASDF"].data[0][0].tobytes()
     except KeyError:
         return {}
-    if lazy_wcs:
-        return lazy_embedded_tree(raw, TemplateCache() if templates is None else templates)
-    return embedded_tree(raw)
+    return read_tree(raw)
 
 
 def _array_loader(path: Path, hdulist: fits.HDUList) -> ArrayLoader:
