@@ -13,6 +13,7 @@ from astropy.modeling.models import (
     Pix2Sky_TAN,
     Polynomial2D,
     RotateNative2Celestial,
+    Shift,
 )
 from gwcs import WCS
 from gwcs import coordinate_frames as cf
@@ -89,6 +90,37 @@ def slit_wcs(nod=0.0, ra=150.0, dec=2.0):
     world = cf.CompositeFrame([sky, spectral], name="world")
     wcs = WCS([(detector, detector_to_slit), (slit, slit_to_world), (world, None)])
     wcs.bounding_box = ((-0.5, SHAPE[1] - 0.5), (-0.5, SHAPE[0] - 0.5))
+    return wcs
+
+
+#: Metre on the plane of the micro-shutters per arcsec along the slit.
+MSA_STEP = 3.9e-4
+
+
+def lamp_wcs():
+    """The WCS of a lamp exposure: it ends on the micro-shutters."""
+    sky = slit_wcs()
+    to_slit, slit = sky.pipeline[0], sky.pipeline[1]
+    to_x = Linear1D(1e-3 * MSA_STEP, -0.012)
+    to_y = Linear1D(MSA_STEP, 0.014)
+    to_msa = Mapping((1, 1, 2), n_inputs=3) | to_x & to_y & Identity(1)
+    positions = cf.Frame2D(
+        name="msa_spatial", unit=(u.m, u.m), axes_names=("x_msa", "y_msa"), axes_order=(0, 1)
+    )
+    msa = cf.CompositeFrame([positions, sky.output_frame.frames[1]], name="msa_frame")
+    wcs = WCS([(to_slit.frame, to_slit.transform), (slit.frame, to_msa), (msa, None)])
+    wcs.bounding_box = sky.bounding_box
+    return wcs
+
+
+def moving_wcs(nod, drift, ra=150.0, dec=2.0):
+    """A slit that follows a target: `drift` is how far that has moved in ra and dec [degree]."""
+    fixed = slit_wcs(nod, ra + drift[0], dec + drift[1])
+    back = Shift(-drift[0]) & Shift(-drift[1]) & Identity(1)
+    steps = [(step.frame, step.transform) for step in fixed.pipeline[:-1]]
+    target = cf.CompositeFrame(fixed.output_frame.frames, name="moving_target")
+    wcs = WCS([*steps, (fixed.output_frame, back), (target, None)])
+    wcs.bounding_box = fixed.bounding_box
     return wcs
 
 

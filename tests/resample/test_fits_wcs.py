@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -50,6 +52,13 @@ def test_between_pixels_and_at_the_outer_edges_it_is_linear(tmp_path):
 def test_without_a_source_offsets_are_from_the_middle(n_position, middle):
     assert spectral_wcs(1, n_position, 0.1)["crpix2"] == middle + 1
     assert spectral_wcs(2, n_position, 0.1)["crpix1"] == middle + 1
+
+
+def test_off_the_sky_offsets_are_in_pixels(tmp_path):
+    keywords = spectral_wcs(1, 4, math.nan, source=1.0)
+    wcs = read(tmp_path / "a.fits", keywords, wavelength_table({"wavelength": ASCENDING}), (4, 5))
+    assert wcs.wcs.cunit[1] == "pix"
+    assert wcs.pixel_to_world_values(0, 3)[1] == 2.0
 
 
 def test_column_names_are_plain_and_different():

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import synthetic
+import synthetic_lrs
 from astropy.io import fits
 from astropy.wcs import WCS
 from stdatamodels.jwst import datamodels
@@ -17,7 +18,8 @@ from webbweave.datamodels import get_path, read_model, save_model, set_path, tre
 from webbweave.errors import InputError
 from webbweave.resample import ResampleOptions, read_covariance, read_matrix, resample_slit
 from webbweave.resample.covariance import Covariance, neighbour_offsets
-from webbweave.resample.products import group_by_source, product_tree, slit_inputs, source_row
+from webbweave.resample.custom_wcs import CustomGrid
+from webbweave.resample.products import group_by_source, product_tree, slit_inputs, source_position
 from webbweave.resample.slit_products import multi_slit_product, slit_product, source_product
 
 CORRECTED, COMPAT = ResampleOptions(), ResampleOptions(compat=True)
@@ -176,21 +178,48 @@ def test_more_slits_than_columns(resampled, monkeypatch, caplog, tmp_path):
         assert "CTYPE1" not in hdus["SCI"].header
 
 
-def test_row_of_the_source(resampled):
+def test_position_of_a_nirspec_source(resampled):
     grid = resampled.grid
     middle = grid.slit_y[4:6].mean()
-    assert source_row(grid, {"source_ypos": middle}) == pytest.approx(4.5)
+    assert source_position(grid, {"source_ypos": middle}) == pytest.approx(4.5)
     flipped = replace(grid, slit_y=grid.slit_y[::-1].copy())
-    assert source_row(flipped, {"source_ypos": middle}) == pytest.approx(grid.n_row - 5.5)
+    assert source_position(flipped, {"source_ypos": middle}) == pytest.approx(grid.n_row - 5.5)
     for header in ({}, {"source_ypos": None}, {"source_ypos": 99.0}, {"source_ypos": np.nan}):
-        assert source_row(grid, header) is None
-    ra, dec = grid.sky(np.array([3.25, -2.0]))
-    for row, expected in ((0, 3.25), (1, None)):
-        dither = {"dithered_ra": float(ra[row]), "dithered_dec": float(dec[row])}
-        header = {"meta": {"instrument": {"name": "MIRI"}, "dither": dither}}
-        found = source_row(grid, header)
-        assert found == (None if expected is None else pytest.approx(expected, abs=1e-6))
-    assert source_row(grid, {"meta": {"instrument": {"name": "MIRI"}}}) is None
+        assert source_position(grid, header) is None
+
+
+def test_spectra_along_y(tmp_path):
+    model = synthetic_lrs.lrs_model(0.9)
+    # The source is at the origin of the tangent plane of the scene.
+    tree_of(model)["meta"]["dither"] = {"dithered_ra": 80.0, "dithered_dec": -69.5}
+    inputs = slit_inputs("lrs", model)
+    made = resample_slit([inputs[0].exposure()])
+    product = slit_product(source_product(made, inputs, CORRECTED), CORRECTED)
+    path = save_model(product, tmp_path / "lrs_s2d.fits")
+    with fits.open(path) as hdus:
+        header = hdus["SCI"].header
+        assert (header["CTYPE1"], header["CTYPE2"]) == ("OFFSET", "WAVE-TAB")
+        assert header["PS2_1"] == "wavelength"
+        x, y = np.meshgrid(np.arange(header["NAXIS1"]), np.arange(header["NAXIS2"]))
+        offset, wavelength = WCS(header, hdus).pixel_to_world_values(x, y)
+    assert (np.diff(wavelength[:, 0]) < 0).all()
+    np.testing.assert_array_equal(wavelength, made.grid.to_gwcs()(x, y)[2])
+    # Offsets are from the source that the image shows.
+    profile = np.nansum(made.data, axis=0)
+    assert np.average(offset[0], weights=profile) == pytest.approx(0.0, abs=0.01)
+    np.testing.assert_allclose(np.diff(offset[0]), synthetic_lrs.PIXEL_SCALE, rtol=1e-3)
+
+
+def test_grid_that_reaches_beyond_its_wcs(resampled):
+    [group, _] = group_by_source(slits_of(exposures())).values()
+    ny, nx = resampled.grid.shape
+    wcs = resampled.grid.to_gwcs()
+    for shape, is_described in (((ny, nx), True), ((ny, nx + 5), False)):
+        made = replace(resampled, grid=CustomGrid("grid.asdf", wcs, shape))
+        product = slit_product(source_product(made, group, CORRECTED), CORRECTED)
+        assert ("wavetable" in tree_of(product)) == is_described
+        assert (get_path(tree_of(product), "meta.wcsinfo.ctype1") == "WAVE-TAB") == is_described
+        assert get_path(tree_of(product), "meta.wcsinfo.dispersion_direction") == 1
 
 
 def test_headers_are_shared_and_products_travel(resampled):

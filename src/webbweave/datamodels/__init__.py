@@ -1,6 +1,7 @@
 """The one place that knows files: opening, saving, collections of exposures, metadata."""
 
 from webbweave.datamodels.inputs import Inputs, Member, collect_inputs, open_model
+from webbweave.datamodels.output_wcs import StoredWCS, read_output_wcs, read_wavelengths
 from webbweave.datamodels.reading import read_model
 from webbweave.datamodels.scratch import spill
 from webbweave.datamodels.tree import copy_metadata, get_path, header_entries, set_path, tree_of
@@ -15,6 +16,7 @@ from webbweave.datamodels.writing import (
 __all__ = [
     "Inputs",
     "Member",
+    "StoredWCS",
     "attach_table",
     "collect_inputs",
     "copy_metadata",
@@ -24,6 +26,8 @@ __all__ = [
     "of_slits",
     "open_model",
     "read_model",
+    "read_output_wcs",
+    "read_wavelengths",
     "replace_atomically",
     "save_model",
     "set_path",

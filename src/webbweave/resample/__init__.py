@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
-    "OutputGrid": "output_wcs",
+    "OutputGrid": "grid",
     "ResampleOptions": "options",
     "ResampleSpecStep": "resample_spec_step",
     "ResampledSlit": "combine",

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from webbweave.resample.drizzle import Drizzled, drizzle_exposure
 from webbweave.resample.exposure import SlitExposure
+from webbweave.resample.grid import OutputGrid
 from webbweave.resample.options import ResampleOptions, parse_fillval
-from webbweave.resample.output_wcs import OutputGrid
 from webbweave.resample.planes import Planes, context_image, science_values
 from webbweave.resample.variance import VarianceCombiner
 from webbweave.resample.weights import pixel_weights

@@ -14,11 +14,12 @@ from webbweave.progress import Progress
 from webbweave.resample.as_jwst import combine_as_jwst
 from webbweave.resample.drizzle import check_kernel
 from webbweave.resample.exposure import SlitExposure
+from webbweave.resample.geometry import Geometry, GivenWCS, plan_geometry
+from webbweave.resample.grid import OutputGrid
 from webbweave.resample.linear import combine_linearly
 from webbweave.resample.options import ResampleOptions
-from webbweave.resample.output_wcs import OutputGrid, build_output_grid
 from webbweave.resample.planes import Planes
-from webbweave.resample.scales import is_flux_density, scale_ratio
+from webbweave.resample.scales import is_flux_density
 
 __all__ = ["Design", "ResampledSlit", "design_grid", "resample_slit"]
 
@@ -32,19 +33,13 @@ class Design:
 
     Attributes
     ----------
-    grid : OutputGrid
-        Geometry of the output.
-    ratio : float
-        Input pixel scale over output pixel scale.
-    pixel_area : float or None
-        Nominal area of an input pixel [steradian].
+    geometry : Geometry
+        The grid, its scale and its pixel area.
     used : tuple of int
         Indices of the exposures that take part.
     """
 
-    grid: OutputGrid
-    ratio: float
-    pixel_area: float | None
+    geometry: Geometry
     used: tuple[int, ...]
 
 
@@ -72,13 +67,15 @@ class ResampledSlit(Planes):
 
     @property
     def wavelength(self) -> NDArray[np.float32]:
-        """Wavelength of each pixel [micron], shape (ny, nx); the same in all rows."""
-        wavelengths = self.grid.table.wavelengths.astype(np.float32)
-        return np.tile(wavelengths, (self.grid.n_row, 1))
+        """Wavelength of each pixel [micron], shape (ny, nx)."""
+        wavelength: NDArray[np.float32] = self.grid.wavelength.astype(np.float32)
+        return wavelength
 
 
 def design_grid(
-    exposures: Sequence[SlitExposure], options: ResampleOptions | None = None
+    exposures: Sequence[SlitExposure],
+    options: ResampleOptions | None = None,
+    given_wcs: GivenWCS | None = None,
 ) -> Design:
     """
     Choose the grid that the exposures of one source are resampled onto.
@@ -89,6 +86,8 @@ def design_grid(
         The exposures; those without a pixel to use are left out with a warning.
     options : ResampleOptions, optional
         How to resample.
+    given_wcs : GivenWCS, optional
+        A grid to resample onto, as read from the file that ``options.output_wcs`` names.
 
     Returns
     -------
@@ -104,11 +103,7 @@ def design_grid(
     used = _usable(exposures)
     chosen = [exposures[index] for index in used]
     _check_alike(chosen)
-    ratio, pixel_area = scale_ratio(chosen[0], options)
-    grid = build_output_grid(chosen, ratio=ratio, compat=options.compat)
-    if options.output_shape is not None:
-        grid = _reshape(grid, options.output_shape, compat=options.compat)
-    return Design(grid, ratio, pixel_area, tuple(used))
+    return Design(plan_geometry(chosen, options, given_wcs), tuple(used))
 
 
 def resample_slit(
@@ -149,18 +144,19 @@ def resample_slit(
         log.warning("pixfrac %g makes pixels points: kernel 'point' is used", options.pixfrac)
     with progress.stage("geometry"):
         design = design or design_grid(exposures, options)
-    grid, ratio, pixel_area = design.grid, design.ratio, design.pixel_area
+    geometry = design.geometry
+    grid, ratio = geometry.grid, geometry.ratio
     chosen = [exposures[index] for index in design.used]
     with progress.stage("drizzle"):
         combine = combine_as_jwst if options.compat else combine_linearly
-        has_area = bool(pixel_area)
+        has_area = bool(chosen[0].pixel_area)
         scale = 1.0 / ratio if has_area and is_flux_density(chosen[0].unit) else 1.0
         planes = combine(chosen, grid, options, scale=scale, ratio=ratio)
     return ResampledSlit(
         **vars(planes),
         grid=grid,
-        ratio=ratio,
-        pixel_area=None if pixel_area is None else pixel_area / ratio,
+        ratio=geometry.header_ratio,
+        pixel_area=geometry.pixel_area,
         used=design.used,
     )
 
@@ -214,11 +210,3 @@ def _check_alike(exposures: Sequence[SlitExposure]) -> None:
                 f"{other.name}: BUNIT is {other.unit!r}, but that of {first.name} {first.unit!r}; "
                 "expected one unit"
             )
-
-
-def _reshape(grid: OutputGrid, shape: tuple[int, ...], *, compat: bool) -> OutputGrid:
-    if compat:
-        log.warning("output_shape is ignored without output_wcs, as in jwst (compat)")
-        return grid
-    n_column, n_row = shape
-    return grid.resized(n_row, n_column)

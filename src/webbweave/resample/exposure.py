@@ -11,7 +11,7 @@ import numpy as np
 from gwcs import WCS
 from numpy.typing import NDArray
 
-from webbweave.errors import InputError
+from webbweave.errors import InputError, UnsupportedInputError
 
 __all__ = [
     "DO_NOT_USE",
@@ -20,6 +20,7 @@ __all__ = [
     "ExposureSummary",
     "SlitExposure",
     "SlitGrid",
+    "SlitletGrid",
     "evaluate_slit",
 ]
 
@@ -41,30 +42,27 @@ class SlitGrid:
     ----------
     x_start, y_start : int
         Pixel of the full array at which the grid starts.
-    slit_y : ndarray of float64, shape (ny, nx)
-        Position along the slit in the slit's own frame.
-    wavelength_slit : ndarray of float64, shape (ny, nx)
-        Wavelength in the slit frame, in the unit of that frame.
     ra, dec : ndarray of float64, shape (ny, nx)
-        Sky position [degree].
+        Sky position [degree]; the two spatial coordinates of the last frame of the WCS where that
+        is not the sky.
     wavelength : ndarray of float64, shape (ny, nx)
         Wavelength [micron]; all arrays are NaN outside the slit.
-    centre_column : int
-        Index into the grid of the column at the centre of the bounding box.
-    to_sky : callable
-        From the slit frame (x_slit, y_slit, wavelength) to right ascension and declination [degree]
-        and wavelength [micron].
+    box : ((float, float), (float, float))
+        Limits in x and in y of the bounding box, in pixels of the full array.
+    frame : str
+        Name of the last frame of the WCS.
+    on_sky : bool
+        Whether that frame is the sky; it is not for lamp exposures.
     """
 
     x_start: int
     y_start: int
-    slit_y: NDArray[np.float64]
-    wavelength_slit: NDArray[np.float64]
     ra: NDArray[np.float64]
     dec: NDArray[np.float64]
     wavelength: NDArray[np.float64]
-    centre_column: int
-    to_sky: Callable[..., tuple[Any, Any, Any]]
+    box: tuple[tuple[float, float], tuple[float, float]]
+    frame: str = "world"
+    on_sky: bool = True
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -74,6 +72,33 @@ class SlitGrid:
             slice(self.y_start, self.y_start + ny),
             slice(self.x_start, self.x_start + nx),
         )
+
+    @property
+    def centre_column(self) -> int:
+        """Index into the grid of the column in the middle of the bounding box."""
+        middle = int(sum(self.box[0]) / 2) - self.x_start
+        return int(min(max(middle, 0), self.ra.shape[1] - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class SlitletGrid(SlitGrid):
+    """
+    The same for a NIRSpec slit on the sky, with the coordinates of its slit frame.
+
+    Attributes
+    ----------
+    slit_y : ndarray of float64, shape (ny, nx)
+        Position along the slit in the slit's own frame.
+    wavelength_slit : ndarray of float64, shape (ny, nx)
+        Wavelength in the slit frame, in the unit of that frame.
+    to_sky : callable
+        From the slit frame (x_slit, y_slit, wavelength) to right ascension and declination [degree]
+        and wavelength [micron].
+    """
+
+    slit_y: NDArray[np.float64] = field(kw_only=True)
+    wavelength_slit: NDArray[np.float64] = field(kw_only=True)
+    to_sky: Callable[..., tuple[Any, Any, Any]] = field(kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +111,7 @@ class SlitExposure:
     name : str
         What messages call it: file and slit.
     data : ndarray of float32, shape (ny, nx)
-        Science values, dispersed along x.
+        Science values.
     dq : ndarray of uint32, shape (ny, nx)
         Data-quality bits.
     variances : mapping of str to ndarray of float32, shape (ny, nx)
@@ -103,6 +128,12 @@ class SlitExposure:
         Background level that is still in `data` and to be subtracted.
     setup : tuple of str
         Instrument, filter and grating.
+    dispersion_axis : int
+        Axis along which the spectrum is dispersed, as DISPAXIS: 1 for x, 2 for y.
+    exposure_type : str
+        As EXP_TYPE.
+    s_region : str
+        Outline on the sky, as S_REGION.
     """
 
     name: str
@@ -115,11 +146,16 @@ class SlitExposure:
     pixel_area: float | None = None
     background: float | None = None
     setup: tuple[str, ...] = field(default=())
+    dispersion_axis: int = 1
+    exposure_type: str = ""
+    s_region: str = ""
 
     @cached_property
     def grid(self) -> SlitGrid:
         """The WCS on the pixels of the slit; evaluated on first use and kept."""
-        return evaluate_slit(self.wcs, self.data.shape, name=self.name)
+        return evaluate_slit(
+            self.wcs, self.data.shape, dispersion_axis=self.dispersion_axis, name=self.name
+        )
 
     @cached_property
     def invalid(self) -> NDArray[np.bool_]:
@@ -174,43 +210,91 @@ class ExposureSummary:
         return cls(exposure.name, exposure.exposure_time, n_used)
 
 
-def evaluate_slit(wcs: WCS, shape: tuple[int, ...], *, name: str = "the exposure") -> SlitGrid:
+def evaluate_slit(
+    wcs: WCS, shape: tuple[int, ...], *, dispersion_axis: int = 1, name: str = "the exposure"
+) -> SlitGrid:
     """
-    Evaluate the WCS of a NIRSpec slit on every pixel of its bounding box.
+    Evaluate the WCS of a slit on every pixel of its bounding box.
 
     Parameters
     ----------
     wcs : `~gwcs.WCS`
-        A WCS with the frames ``detector``, ``slit_frame`` and a sky frame (``world`` or
-        ``moving_target``) with wavelengths in micron.
+        From the pixels of the ``detector`` frame to two spatial coordinates and a wavelength in
+        micron. Spectra dispersed along x (NIRSpec) must have a frame ``slit_frame``; their last
+        frame is the sky (``world`` or ``moving_target``), or that of the micro-shutters for lamp
+        exposures. Spectra dispersed along y (MIRI LRS) end on the sky.
     shape : (int, int)
         Shape (ny, nx) of the array.
+    dispersion_axis : {1, 2}, optional
+        Axis along which the spectrum is dispersed, as DISPAXIS: 1 for x, 2 for y.
     name : str, optional
         What an error message calls the exposure.
 
     Returns
     -------
     SlitGrid
-        Slit and sky coordinates; the transform to the slit is evaluated once and continued to the
-        sky.
+        The coordinates; a `SlitletGrid` for NIRSpec slits on the sky, where the transform to the
+        slit is evaluated once and continued to the sky.
 
     Raises
     ------
     InputError
-        If the WCS has no slit frame or no sky frame, or a bounding box outside of the array.
+        If the WCS lacks the frames that it must have, or has a bounding box outside of the array.
+    UnsupportedInputError
+        If it is that of a NIRSpec slit dispersed along y.
     """
     frames = wcs.available_frames
-    if "slit_frame" not in frames:
+    if dispersion_axis == 1 and "slit_frame" not in frames:
         raise InputError(
             f"{name}: expected a NIRSpec slit WCS with a frame 'slit_frame', found frames "
             + ", ".join(frames)
         )
-    units = [str(unit) for unit in wcs.output_frame.unit]
-    if units != ["deg", "deg", "micron"] and units != ["deg", "deg", "um"]:
-        raise InputError(
-            f"{name}: expected a WCS that ends in deg, deg, micron, found {', '.join(units)}"
-            " (lamp exposures have no sky)"
+    if dispersion_axis == 2 and "slit_frame" in frames:
+        raise UnsupportedInputError(
+            f"{name}: dispersed along y (DISPAXIS 2), expected a NIRSpec slit along x"
         )
+    on_sky = _is_sky(wcs, name, lamp_allowed=dispersion_axis == 1)
+    x, y, box = _pixels(wcs, shape, name)
+    x_start, y_start = int(x[0, 0]), int(y[0, 0])
+    if dispersion_axis == 2 or not on_sky:
+        plain = wcs.get_transform(frames[0], frames[-1])(x, y)
+        ra, dec, wavelength = (np.array(plane, dtype=np.float64) for plane in plain)
+        _share_undefined(ra, dec, wavelength)
+        return SlitGrid(x_start, y_start, ra, dec, wavelength, box, frames[-1], on_sky)
+    slit_x, slit_y, wavelength_slit = wcs.get_transform(frames[0], "slit_frame")(x, y)
+    to_sky = wcs.get_transform("slit_frame", frames[-1])
+    ra, dec, wavelength = to_sky(slit_x, slit_y, wavelength_slit)
+    _share_undefined(ra, dec, wavelength, slit_y, wavelength_slit)
+    return SlitletGrid(
+        x_start,
+        y_start,
+        ra,
+        dec,
+        wavelength,
+        box,
+        frames[-1],
+        slit_y=slit_y,
+        wavelength_slit=wavelength_slit,
+        to_sky=to_sky,
+    )
+
+
+def _is_sky(wcs: WCS, name: str, *, lamp_allowed: bool) -> bool:
+    """Whether the WCS ends on the sky; refuse one that does not give what is needed."""
+    units = [str(unit).replace("micron", "um") for unit in wcs.output_frame.unit]
+    on_sky = units[:2] == ["deg", "deg"]
+    if len(units) == 3 and units[2] == "um" and (on_sky or lamp_allowed):
+        return on_sky
+    expected = "two positions and a wavelength in um" if lamp_allowed else "deg, deg, um"
+    raise InputError(f"{name}: expected a WCS that ends in {expected}, found {', '.join(units)}")
+
+
+def _pixels(
+    wcs: WCS, shape: tuple[int, ...], name: str
+) -> tuple[
+    NDArray[np.float64], NDArray[np.float64], tuple[tuple[float, float], tuple[float, float]]
+]:
+    """All pixels of the bounding box, and its limits."""
     ny, nx = shape
     (x0, x1), (y0, y1) = _bounding_box(wcs, ny, nx)
     columns = np.arange(max(_pixel(x0), 0), min(_pixel(x1), nx))
@@ -218,17 +302,19 @@ def evaluate_slit(wcs: WCS, shape: tuple[int, ...], *, name: str = "the exposure
     if not columns.size or not rows.size:
         raise InputError(f"{name}: the bounding box of the WCS lies outside the ({ny}, {nx}) array")
     x, y = np.meshgrid(columns.astype(float), rows.astype(float))
-    sky_frame = frames[-1]
-    slit_x, slit_y, wavelength_slit = wcs.get_transform("detector", "slit_frame")(x, y)
-    to_sky = wcs.get_transform("slit_frame", sky_frame)
-    ra, dec, wavelength = to_sky(slit_x, slit_y, wavelength_slit)
+    return x, y, ((x0, x1), (y0, y1))
+
+
+def _share_undefined(
+    ra: NDArray[np.float64],
+    dec: NDArray[np.float64],
+    wavelength: NDArray[np.float64],
+    *others: NDArray[np.float64],
+) -> None:
+    """Make all coordinates NaN where one of the world coordinates is."""
     undefined = np.isnan(ra) | np.isnan(dec) | np.isnan(wavelength)
-    for plane in (slit_y, wavelength_slit, ra, dec, wavelength):
+    for plane in (ra, dec, wavelength, *others):
         plane[undefined] = np.nan
-    centre = min(max(int((x0 + x1) / 2) - int(columns[0]), 0), columns.size - 1)
-    return SlitGrid(
-        int(columns[0]), int(rows[0]), slit_y, wavelength_slit, ra, dec, wavelength, centre, to_sky
-    )
 
 
 def _bounding_box(wcs: WCS, ny: int, nx: int) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -9,6 +9,7 @@ is in the gwcs of the product only.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 
@@ -42,7 +43,8 @@ def spectral_wcs(
     n_position : int
         Number of pixels along the slit.
     pixel_scale : float
-        Distance of neighbouring pixels along the slit [arcsec].
+        Distance of neighbouring pixels along the slit [arcsec]; NaN off the sky, where offsets are
+        in pixels.
     source : float, optional
         Pixel of the source along the slit, counted from 0; the middle pixel if None.
     column : str, optional
@@ -54,6 +56,7 @@ def spectral_wcs(
         Values by FITS keyword in lower case.
     """
     spectral, position = (1, 2) if dispersion_axis == 1 else (2, 1)
+    on_sky = math.isfinite(pixel_scale)
     reference = float(n_position // 2 if source is None else source) + 1.0
     return {
         "wcsaxes": 2,
@@ -65,10 +68,10 @@ def spectral_wcs(
         f"ps{spectral}_0": TABLE_NAME,
         f"ps{spectral}_1": column,
         f"ctype{position}": "OFFSET",
-        f"cunit{position}": "arcsec",
+        f"cunit{position}": "arcsec" if on_sky else "pixel",
         f"crpix{position}": reference,
         f"crval{position}": 0.0,
-        f"cdelt{position}": float(pixel_scale),
+        f"cdelt{position}": float(pixel_scale) if on_sky else 1.0,
     }
 
 

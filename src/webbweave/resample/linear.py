@@ -13,9 +13,9 @@ from scipy import sparse
 
 from webbweave.resample.covariance import propagate_noise
 from webbweave.resample.exposure import DO_NOT_USE, VARIANCES, SlitExposure
+from webbweave.resample.grid import OutputGrid
 from webbweave.resample.matrix import resampling_matrix
 from webbweave.resample.options import ResampleOptions, parse_fillval
-from webbweave.resample.output_wcs import OutputGrid
 from webbweave.resample.planes import Planes, context_image, science_values, total_error
 from webbweave.resample.rejection import median_of_exposures, reject_outliers
 from webbweave.resample.weights import pixel_weights

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from stdatamodels.jwst.datamodels import JwstDataModel, MultiSlitModel, SlitModel
+from stdatamodels.jwst.datamodels import ImageModel, JwstDataModel, MultiSlitModel, SlitModel
 
 from webbweave.datamodels import copy_metadata, get_path, header_entries, set_path, tree_of
 from webbweave.datamodels.blending import blend_metadata, combine_exposure_times
@@ -18,18 +18,20 @@ from webbweave.errors import InputError, UnsupportedInputError
 from webbweave.resample.combine import ResampledSlit
 from webbweave.resample.exposure import VARIANCES, SlitExposure
 from webbweave.resample.fits_wcs import spectral_wcs
-from webbweave.resample.footprint import sky_box_region
+from webbweave.resample.grid import OutputGrid
+from webbweave.resample.lrs_wcs import LrsGrid
+from webbweave.resample.nirspec_wcs import NirspecGrid
 from webbweave.resample.noise_products import set_noise
 from webbweave.resample.options import ResampleOptions
-from webbweave.resample.output_wcs import OutputGrid
 
 __all__ = [
     "SlitInput",
+    "central_wavelengths",
     "drop_fits_wcs",
     "group_by_source",
     "product_tree",
     "slit_inputs",
-    "source_row",
+    "source_position",
 ]
 
 log = logging.getLogger(__name__)
@@ -105,7 +107,7 @@ class SlitInput:
         Raises
         ------
         UnsupportedInputError
-            If the data are not an image, or dispersed along y.
+            If the data are not an image, or dispersed along neither axis.
         InputError
             If an array or the WCS is missing or of the wrong shape.
         """
@@ -126,10 +128,9 @@ class SlitInput:
             raise InputError(
                 f"{self.name}: no WCS, expected a gwcs in the ASDF extension (run assign_wcs)"
             )
-        if get_path(meta, "wcsinfo.dispersion_direction", 1) != 1:
-            raise UnsupportedInputError(
-                f"{self.name}: dispersed along y (DISPAXIS 2), expected a NIRSpec slit along x"
-            )
+        axis = get_path(meta, "wcsinfo.dispersion_direction", 1)
+        if axis not in (1, 2):
+            raise UnsupportedInputError(f"{self.name}: expected DISPAXIS 1 or 2, found {axis}")
         time = get_path(meta, "exposure.measurement_time")
         return SlitExposure(
             name=self.name,
@@ -145,6 +146,9 @@ class SlitInput:
                 str(get_path(meta, f"instrument.{key}", ""))
                 for key in ("name", "filter", "grating")
             ),
+            dispersion_axis=axis,
+            exposure_type=str(get_path(meta, "exposure.type", "")),
+            s_region=str(get_path(meta, "wcsinfo.s_region", "")),
         )
 
     def _image(self, key: str, extension: str, dtype: type) -> NDArray[Any] | None:
@@ -192,7 +196,7 @@ def slit_inputs(name: str, model: JwstDataModel) -> list[SlitInput]:
     name : str
         What messages call the model.
     model : `~stdatamodels.jwst.datamodels.JwstDataModel`
-        A SlitModel or MultiSlitModel.
+        A SlitModel or MultiSlitModel, or the ImageModel of older MIRI LRS products.
 
     Returns
     -------
@@ -207,7 +211,7 @@ def slit_inputs(name: str, model: JwstDataModel) -> list[SlitInput]:
         If it has no slit.
     """
     tree = tree_of(model)
-    if isinstance(model, SlitModel):
+    if isinstance(model, SlitModel) or _is_lrs_image(model):
         return [SlitInput(name, tree, tree)]
     if not isinstance(model, MultiSlitModel):
         data = tree.get("data")
@@ -222,6 +226,12 @@ def slit_inputs(name: str, model: JwstDataModel) -> list[SlitInput]:
         SlitInput(f"{name}[{slit.get('name') or index + 1}]", slit, tree)
         for index, slit in enumerate(slits)
     ]
+
+
+def _is_lrs_image(model: JwstDataModel) -> bool:
+    """Whether it is what MIRI LRS exposures were before there was a SlitModel for them."""
+    exposure_type = str(get_path(tree_of(model), "meta.exposure.type", ""))
+    return isinstance(model, ImageModel) and exposure_type.startswith("MIR_LRS")
 
 
 def group_by_source(inputs: Sequence[SlitInput]) -> dict[str, list[SlitInput]]:
@@ -283,7 +293,7 @@ def product_tree(
         blend_metadata(tree, sources, SlitModel)
     pointings = combine_exposure_times(tree, sources)
     tree["meta"].pop("background", None)
-    _set_geometry(tree, resampled)
+    _set_geometry(tree, resampled, inputs[resampled.used[0]])
     tree["meta"]["resample"] = _settings(resampled, options) | {"pointings": pointings}
     if not options.compat:
         _set_fits_wcs(tree, resampled, sources)
@@ -320,7 +330,7 @@ def _settings(resampled: ResampledSlit, options: ResampleOptions) -> dict[str, A
     return settings
 
 
-def _set_geometry(tree: dict[str, Any], resampled: ResampledSlit) -> None:
+def _set_geometry(tree: dict[str, Any], resampled: ResampledSlit, first: SlitInput) -> None:
     grid = resampled.grid
     meta = tree["meta"]
     area = resampled.pixel_area
@@ -328,11 +338,15 @@ def _set_geometry(tree: dict[str, Any], resampled: ResampledSlit) -> None:
     set_path(
         meta, "photometry.pixelarea_arcsecsq", None if area is None else area * _ARCSEC2_PER_SR
     )
-    ra, dec = grid.sky(np.arange(grid.n_row, dtype=np.float64))
-    set_path(meta, "wcsinfo.s_region", sky_box_region(ra, dec))
-    wavelengths = grid.table.wavelengths
-    set_path(meta, "wcsinfo.spectral_region", [float(wavelengths[0]), float(wavelengths[-1])])
+    set_path(meta, "wcsinfo.s_region", grid.s_region())
+    set_path(meta, "wcsinfo.spectral_region", list(grid.spectral_range))
+    set_path(meta, "wcsinfo.dispersion_direction", grid.dispersion_axis)
     meta["wcs"] = grid.to_gwcs()
+    x, y = tree.get("source_xpos"), tree.get("source_ypos")
+    if grid.dispersion_axis == 2 and x is not None and y is not None:
+        # For MIRI these are detector pixels; for NIRSpec, places in the slit.
+        place = grid.position(get_path(first.tree, "meta.wcs"), x, y)
+        tree["source_xpos"], tree["source_ypos"] = (None, None) if np.isnan(place).any() else place
 
 
 def _set_fits_wcs(
@@ -341,8 +355,15 @@ def _set_fits_wcs(
     grid = resampled.grid
     keywords = tree["meta"].setdefault("wcsinfo", {})
     drop_fits_wcs(keywords)
+    if not np.isfinite(central_wavelengths(grid)).all():
+        # A grid of the user may reach beyond its WCS; a table of coordinates cannot have gaps.
+        return
+    header = sources[getattr(grid, "reference", 0)]
     keywords |= spectral_wcs(
-        1, grid.n_row, grid.pixel_scale, source=source_row(grid, sources[grid.reference])
+        grid.dispersion_axis,
+        grid.shape[0 if grid.dispersion_axis == 1 else 1],
+        grid.pixel_scale,
+        source=source_position(grid, header),
     )
 
 
@@ -359,9 +380,27 @@ def drop_fits_wcs(keywords: dict[str, Any]) -> None:
         del keywords[name]
 
 
-def source_row(grid: OutputGrid, header: Mapping[str, Any]) -> float | None:
+def central_wavelengths(grid: OutputGrid) -> NDArray[np.float64]:
     """
-    Find the row where a source is expected.
+    Take the wavelengths in the middle of the slit.
+
+    Parameters
+    ----------
+    grid : OutputGrid
+        The grid.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Wavelength of each pixel along the spectrum [micron].
+    """
+    wavelength = grid.wavelength if grid.dispersion_axis == 1 else grid.wavelength.T
+    return np.ascontiguousarray(wavelength[wavelength.shape[0] // 2], dtype=np.float64)
+
+
+def source_position(grid: OutputGrid, header: Mapping[str, Any]) -> float | None:
+    """
+    Find where along the slit a source is expected.
 
     Parameters
     ----------
@@ -374,18 +413,26 @@ def source_row(grid: OutputGrid, header: Mapping[str, Any]) -> float | None:
     Returns
     -------
     float or None
-        Fractional row; None if it is not known or outside the grid.
+        Pixel of the product along the slit; None if it is not known or outside the grid.
     """
-    if get_path(header, "meta.instrument.name") == "MIRI":
+    if isinstance(grid, LrsGrid):
         ra, dec = (get_path(header, f"meta.dither.dithered_{axis}") for axis in ("ra", "dec"))
         if ra is None or dec is None:
             return None
-        row = float(grid.line.row(*grid.plane.project(np.array(ra), np.array(dec))))
-    else:
-        position = header.get("source_ypos")
-        if position is None or grid.n_row < 2:
-            return None
+        position = float(grid.line.row(*grid.plane.project(np.array(ra), np.array(dec))))
+        size = grid.n_column
+    elif isinstance(grid, NirspecGrid) and header.get("source_ypos") is not None:
+        size = grid.n_row
         order = np.argsort(grid.slit_y)
-        rows = np.arange(grid.n_row, dtype=np.float64)
-        row = float(np.interp(position, grid.slit_y[order], rows[order], left=np.nan, right=np.nan))
-    return row if -0.5 <= row <= grid.n_row - 0.5 else None
+        position = float(
+            np.interp(
+                header["source_ypos"],
+                grid.slit_y[order],
+                np.arange(size, dtype=np.float64)[order],
+                left=np.nan,
+                right=np.nan,
+            )
+        )
+    else:
+        return None
+    return position if -0.5 <= position <= size - 0.5 else None

@@ -167,7 +167,13 @@ class ResampleSpecStep(WeaveStep):
             compat=self.compat,
             threads=thread_count(self.maximum_cores),
         )
-        return Recipe(options, self.single, self.blendheaders, self.in_memory)
+        return Recipe(
+            options,
+            read_output_wcs(self.output_wcs) if self.output_wcs else None,
+            self.single,
+            self.blendheaders,
+            self.in_memory,
+        )
 
     def _one_slit(
         self,

@@ -6,12 +6,13 @@ import logging
 import math
 
 import numpy as np
+from gwcs import WCS
 
 from webbweave.resample.exposure import SlitExposure
 from webbweave.resample.options import ResampleOptions
 from webbweave.resample.tangent import angular_separation
 
-__all__ = ["is_flux_density", "scale_ratio", "spatial_scale"]
+__all__ = ["is_flux_density", "scale_ratio", "spatial_scale", "wcs_scale"]
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +35,54 @@ def spatial_scale(exposure: SlitExposure, *, compat: bool = False) -> float | No
         Distance of neighbouring rows on the sky [arcsec]; None if there is no sky position there.
     """
     grid = exposure.grid
-    column = grid.centre_column
-    row = (grid.ra.shape[0] - 1) // 2
-    if row + 1 >= grid.ra.shape[0]:
+    if not grid.on_sky:
         return None
-    ra, dec = grid.ra[row : row + 2, column], grid.dec[row : row + 2, column]
-    if compat:
-        wcs = exposure.wcs
-        centre = wcs(grid.x_start + column, grid.y_start + row)
-        x, y = wcs.invert(*centre, with_bounding_box=False)
-        ra, dec, _ = wcs(np.array([x, x]), np.array([y, y + 1.0]), with_bounding_box=False)
+    if compat and _has_inverse(exposure.wcs):
+        x, y = (sum(limits) / 2 for limits in grid.box)
+        return wcs_scale(exposure.wcs, x, y, dispersion_axis=exposure.dispersion_axis)
+    row = (grid.ra.shape[0] - 1) // 2
+    if exposure.dispersion_axis == 2:
+        column = (grid.ra.shape[1] - 1) // 2
+        ra, dec = grid.ra[row, column : column + 2], grid.dec[row, column : column + 2]
+    else:
+        column = grid.centre_column
+        ra, dec = grid.ra[row : row + 2, column], grid.dec[row : row + 2, column]
+    if ra.size < 2:
+        return None
+    scale = angular_separation(ra[0], dec[0], ra[1], dec[1])
+    return 3600.0 * scale if math.isfinite(scale) else None
+
+
+def _has_inverse(wcs: WCS) -> bool:
+    try:
+        return wcs.backward_transform is not None
+    except NotImplementedError:
+        return False
+
+
+def wcs_scale(wcs: WCS, x: float, y: float, *, dispersion_axis: int) -> float | None:
+    """
+    Measure the pixel scale along the slit with the inverse of a WCS.
+
+    Parameters
+    ----------
+    wcs : `~gwcs.WCS`
+        From pixels to right ascension, declination [degree] and wavelength.
+    x, y : float
+        Where to measure it [pixel].
+    dispersion_axis : {1, 2}
+        Axis along which the spectrum is dispersed.
+
+    Returns
+    -------
+    float or None
+        Distance of neighbouring pixels on the sky [arcsec]; None if there is no sky position.
+    """
+    world = wcs(x, y)
+    x0, y0 = wcs.invert(*world, with_bounding_box=False)
+    along = np.array([0.0, 1.0])
+    step_x, step_y = (0.0 * along, along) if dispersion_axis == 1 else (along, 0.0 * along)
+    ra, dec, _ = wcs(x0 + step_x, y0 + step_y, with_bounding_box=False)
     scale = angular_separation(ra[0], dec[0], ra[1], dec[1])
     return 3600.0 * scale if math.isfinite(scale) else None
 

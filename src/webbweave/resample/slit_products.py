@@ -28,7 +28,12 @@ from webbweave.datamodels.blending import (
 from webbweave.resample.combine import ResampledSlit
 from webbweave.resample.fits_wcs import TABLE_NAME, column_names, wavelength_table
 from webbweave.resample.options import ResampleOptions
-from webbweave.resample.products import SlitInput, drop_fits_wcs, product_tree
+from webbweave.resample.products import (
+    SlitInput,
+    central_wavelengths,
+    drop_fits_wcs,
+    product_tree,
+)
 
 __all__ = ["SourceProduct", "multi_slit_product", "slit_product", "source_product"]
 
@@ -114,7 +119,7 @@ def source_product(
         inputs[resampled.used[0]].source,
         product_tree(resampled, inputs, options, blend=blend),
         tuple(inputs[index].metadata for index in resampled.used),
-        resampled.grid.table.wavelengths,
+        central_wavelengths(resampled.grid),
     )
 
 
@@ -219,25 +224,29 @@ def _add_wavelength_table(
     model: JwstDataModel, products: Sequence[SourceProduct], slits: Sequence[dict[str, Any]]
 ) -> None:
     """Attach the wavelengths that the FITS keywords refer to, and name the column in each slit."""
-    if len(slits) == 1 and isinstance(model, SlitModel):
-        names = column_names([""])
-    else:
-        names = column_names([str(slit.get("name") or "") for slit in slits])
-    columns = {name: product.wavelengths for name, product in zip(names, products, strict=True)}
-    table = wavelength_table(columns)
-    for name, slit in zip(names, slits, strict=True):
-        keywords = slit["meta"]["wcsinfo"]
-        if table is None:
-            drop_fits_wcs(keywords)
-        else:
-            keywords |= {key: name for key in ("ps1_1", "ps2_1") if key in keywords}
+    described = [
+        (product, slit["meta"]["wcsinfo"])
+        for product, slit in zip(products, slits, strict=True)
+        if "wcsaxes" in slit["meta"]["wcsinfo"]
+    ]
+    if not described:
+        return
+    alone = isinstance(model, SlitModel)
+    names = column_names("" if alone else str(one.tree.get("name") or "") for one, _ in described)
+    table = wavelength_table(
+        {name: product.wavelengths for name, (product, _) in zip(names, described, strict=True)}
+    )
     if table is None:
+        for _, keywords in described:
+            drop_fits_wcs(keywords)
         log.warning(
             "%d slits are more than the columns that a FITS table can have: no FITS keywords of the"
             " wavelengths are written, they are in the gwcs",
-            len(slits),
+            len(described),
         )
         return
+    for name, (_, keywords) in zip(names, described, strict=True):
+        keywords |= {key: name for key in ("ps1_1", "ps2_1") if key in keywords}
     attach_table(model, "wavetable", table, "Wavelengths of the pixels", extension=TABLE_NAME)
 
 

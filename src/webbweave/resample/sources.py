@@ -19,6 +19,7 @@ from webbweave.parallel import run_in_order
 from webbweave.progress import Progress
 from webbweave.resample.combine import Design, ResampledSlit, design_grid, resample_slit
 from webbweave.resample.exposure import ExposureSummary, SlitExposure
+from webbweave.resample.geometry import GivenWCS
 from webbweave.resample.options import ResampleOptions
 from webbweave.resample.products import SlitInput, group_by_source, slit_inputs
 from webbweave.resample.slit_products import SourceProduct, source_product
@@ -91,6 +92,8 @@ class Recipe:
     ----------
     options : ResampleOptions
         How to resample.
+    given_wcs : GivenWCS or None
+        The grid to resample onto; designed for each source if None.
     single : bool
         One spectrum per exposure, all on the grid of all exposures, instead of their combination.
     blend : bool
@@ -100,6 +103,7 @@ class Recipe:
     """
 
     options: ResampleOptions
+    given_wcs: GivenWCS | None = None
     single: bool = False
     blend: bool = True
     in_memory: bool = True
@@ -374,13 +378,13 @@ def resample_source(
         exposures = [slit.exposure() for slit in slits]
     if summaries is not None:
         summaries.extend(ExposureSummary.of(exposure) for exposure in exposures)
+    with progress.stage("geometry"):
+        design = design_grid(exposures, options, recipe.given_wcs)
     if not recipe.single:
-        resampled = resample_slit(exposures, options, progress=progress)
+        resampled = resample_slit(exposures, options, design=design, progress=progress)
         _log_result(source, resampled, len(slits))
         spectra = [source_product(resampled, slits, options, blend=recipe.blend)]
     else:
-        with progress.stage("geometry"):
-            design = design_grid(exposures, options)
         spectra = []
         for part in _exposure_designs(design, slits):
             resampled = resample_slit(exposures, options, design=part, progress=progress)
@@ -475,7 +479,7 @@ def _drizzled_error(
         clone.__dict__["grid"] = exposure.grid
         with_errors[index] = clone
     drizzled = resample_slit(with_errors, options, design=design).data
-    errors: NDArray[np.float32] = (drizzled * np.sqrt(design.ratio)).astype(np.float32)
+    errors: NDArray[np.float32] = (drizzled * np.sqrt(design.geometry.ratio)).astype(np.float32)
     return errors
 
 

@@ -6,12 +6,13 @@ the native pole at longitude 180 degrees, so that x grows towards east and y tow
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["TangentPlane", "angular_separation"]
+__all__ = ["TangentPlane", "angular_separation", "mean_direction"]
 
 
 @dataclass(frozen=True)
@@ -98,3 +99,24 @@ def angular_separation(ra1: float, dec1: float, ra2: float, dec2: float) -> floa
     along = np.cos(lat1) * np.sin(lat2) - np.sin(lat1) * np.cos(lat2) * np.cos(dlon)
     radial = np.sin(lat1) * np.sin(lat2) + np.cos(lat1) * np.cos(lat2) * np.cos(dlon)
     return float(np.rad2deg(np.arctan2(np.hypot(across, along), radial)))
+
+
+def mean_direction(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> tuple[float, float]:
+    """
+    Average sky positions as unit vectors, which knows neither RA = 0 nor poles.
+
+    Parameters
+    ----------
+    ra, dec : ndarray of float64
+        Sky positions [degree]; those that are NaN are passed over.
+
+    Returns
+    -------
+    ra, dec : float
+        The mean position [degree], right ascension in [0, 360).
+    """
+    lon, lat = np.deg2rad(ra), np.deg2rad(dec)
+    x = float(np.nanmean(np.cos(lat) * np.cos(lon)))
+    y = float(np.nanmean(np.cos(lat) * np.sin(lon)))
+    z = float(np.nanmean(np.sin(lat)))
+    return math.degrees(math.atan2(y, x)) % 360.0, math.degrees(math.atan2(z, math.hypot(x, y)))
