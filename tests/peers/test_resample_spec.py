@@ -213,11 +213,9 @@ def test_rendered_lrs(shared_dir, tmp_path, mode):
 
 
 def lrs_pair(shared_dir):
-    """Two analytic exposures with a source position."""
     folder = shared_dir / "oracle" / "resample"
-    models = runpy.run_path(str(folder / "make_miri_pair.py"))["make_pair"](
-        folder / "miri_pair_input.npz"
-    )
+    make = runpy.run_path(str(folder / "make_miri_pair.py"))["make_pair"]
+    models = make(folder / "miri_pair_input.npz")
     for model in models:
         place_source(model)
     return models
@@ -225,11 +223,10 @@ def lrs_pair(shared_dir):
 
 @pytest.mark.parametrize("parameters", LRS_CASES)
 def test_lrs_pair(shared_dir, parameters):
-    def inputs():
-        return lrs_pair(shared_dir)
-
-    theirs = jwst_resample.ResampleSpecStep.call(inputs(), configure_log=False, **parameters)
-    ours = ResampleSpecStep.call(inputs(), configure_log=False, compat=True, **parameters)
+    inputs = lrs_pair(shared_dir)
+    theirs = jwst_resample.ResampleSpecStep.call(inputs, configure_log=False, **parameters)
+    inputs = lrs_pair(shared_dir)
+    ours = ResampleSpecStep.call(inputs, configure_log=False, compat=True, **parameters)
     assert_parity(ours, theirs)
     assert ours.source_xpos == pytest.approx(theirs.source_xpos, abs=1e-6)
     assert ours.source_ypos == pytest.approx(theirs.source_ypos, abs=1e-6)

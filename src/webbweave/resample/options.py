@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webbweave.resample.drizzle import check_kernel
+from webbweave.resample.wavelength_grid import parse_wavelength_grid
 from webbweave.resample.weights import check_weight_type
 
 __all__ = ["COMBINE", "ERROR_MODES", "ResampleOptions", "parse_fillval"]
@@ -47,7 +48,7 @@ class ResampleOptions:
         An ASDF file with the grid to resample onto; '' to design one.
     wavelength_grid : str or array_like
         Wavelengths of the output: 'native', 'linear', 'log', a number (columns per native column),
-        the path of a table, or the wavelengths themselves [micron], ascending.
+        or the wavelengths themselves [micron], ascending. The step also takes the path of a table.
     propagate_dq : bool
         Also combine the data-quality bits of the pixels that contribute.
     combine : {'mean', 'median', 'clip'}
@@ -91,6 +92,7 @@ class ResampleOptions:
     def __post_init__(self) -> None:
         check_kernel(self.kernel, self.pixfrac)
         check_weight_type(self.weight_type)
+        parse_wavelength_grid(self.wavelength_grid)
         parse_fillval(self.fillval)
         for name in ("pixel_scale_ratio", "pixel_scale"):
             value = getattr(self, name)
