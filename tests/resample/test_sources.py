@@ -6,6 +6,7 @@ import logging
 import tempfile
 import tracemalloc
 
+import asdf
 import numpy as np
 import pytest
 import synthetic
@@ -418,7 +419,6 @@ def test_every_argument_of_the_documentation_of_jwst_is_there():
         ("native", "native"),
         ("2", 2.0),
         (1.5, 1.5),
-        ("grid.csv", "grid.csv"),
         ("1.0,1.5", [1.0, 1.5]),
         (np.array([1.0, 1.0 + 1e-16 + 1e-15, 2.0]), [1.0, 1.0 + 1e-16 + 1e-15, 2.0]),
         ([1, 2, 3], [1, 2, 3]),
@@ -445,9 +445,24 @@ def test_lists_on_the_command_line_of_stpipe(tmp_path):
         assert product.slits[0].data.shape == (20, 100)
 
 
-def test_parameters_reach_the_options(tmp_path):
+def test_files_of_grids_are_read(tmp_path):
+    (tmp_path / "grid.csv").write_text("wavelength\n1.5\n1.75\n2.5\n")
+    step = ResampleSpecStep(wavelength_grid=tmp_path / "grid.csv")
+    np.testing.assert_array_equal(step.recipe().options.wavelength_grid, [1.5, 1.75, 2.5])
+    with pytest.raises(InputError, match=r"none\.csv: no such file"):
+        ResampleSpecStep(wavelength_grid=tmp_path / "none.csv").recipe()
+    path = tmp_path / "wcs.asdf"
+    wcs = synthetic.slit_wcs()
+    asdf.AsdfFile({"wcs": wcs, "pixel_scale": 0.1}).write_to(path)
+    recipe = ResampleSpecStep(output_wcs=path).recipe()
+    assert recipe.given_wcs.name == str(path)
+    assert recipe.given_wcs.pixel_scale == 0.1
+    with pytest.raises(InputError, match=r"none\.asdf: no such file"):
+        ResampleSpecStep(output_wcs=tmp_path / "none.asdf").recipe()
+
+
+def test_parameters_reach_the_options():
     step = ResampleSpecStep(
-        output_wcs=tmp_path / "wcs.asdf",
         combine="clip",
         error_mode="pixel",
         save_matrix=True,
@@ -457,7 +472,6 @@ def test_parameters_reach_the_options(tmp_path):
         blendheaders=False,
     )
     recipe = step.recipe()
-    assert recipe.options.output_wcs == str(tmp_path / "wcs.asdf")
     assert recipe.options.combine == "clip"
     assert recipe.options.error_mode == "pixel"
     assert recipe.options.save_matrix is True

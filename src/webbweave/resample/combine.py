@@ -110,6 +110,7 @@ def resample_slit(
     exposures: Sequence[SlitExposure],
     options: ResampleOptions | None = None,
     *,
+    given_wcs: GivenWCS | None = None,
     design: Design | None = None,
     progress: Progress | None = None,
 ) -> ResampledSlit:
@@ -123,6 +124,8 @@ def resample_slit(
         are left out and take no bit. They are not changed.
     options : ResampleOptions, optional
         How to do it.
+    given_wcs : GivenWCS, optional
+        A grid to resample onto, as read from the file that ``options.output_wcs`` names.
     design : Design, optional
         The grid, and which of the exposures to resample onto it, in place of a new grid for all.
     progress : Progress, optional
@@ -143,7 +146,7 @@ def resample_slit(
     if check_kernel(options.kernel, options.pixfrac) != options.kernel:
         log.warning("pixfrac %g makes pixels points: kernel 'point' is used", options.pixfrac)
     with progress.stage("geometry"):
-        design = design or design_grid(exposures, options)
+        design = design or design_grid(exposures, options, given_wcs)
     geometry = design.geometry
     grid, ratio = geometry.grid, geometry.ratio
     chosen = [exposures[index] for index in design.used]

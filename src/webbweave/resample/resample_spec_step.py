@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import JwstDataModel, MultiSlitModel, SlitModel
 
 from webbweave.datamodels import Inputs, set_path, tree_of
+from webbweave.datamodels.output_wcs import read_output_wcs, read_wavelengths
 from webbweave.parallel import thread_count
 from webbweave.resample.exposure import ExposureSummary
 from webbweave.resample.options import ResampleOptions
@@ -27,6 +28,7 @@ from webbweave.resample.sources import (
     resample_source,
     select_sources,
 )
+from webbweave.resample.wavelength_grid import names_file
 from webbweave.stpipe import WeaveStep
 
 __all__ = ["ResampleSpecStep"]
@@ -258,8 +260,10 @@ def _listed(value: str | list[str] | None) -> list[str] | None:
 
 
 def _wavelength_grid(value: str | list[str]) -> str | float | NDArray[np.float64]:
-    """A number and a list of numbers as such; a word or a path as it is."""
+    """A number and a list of numbers as such; a word as it is; of a file, what is in it."""
     parts = value.split(",") if isinstance(value, str) else value
+    if isinstance(value, str) and names_file(value.split(",")[0]):
+        return read_wavelengths(value)
     try:
         numbers = [float(part) for part in parts]
     except ValueError as error:
