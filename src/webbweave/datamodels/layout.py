@@ -8,9 +8,10 @@ that is unusual in any way there is no layout, and the general route is to be ta
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
@@ -38,7 +39,7 @@ _KINDS = frozenset({"PRIMARY", "IMAGE", "BINTABLE"})
 _UNSIGNED = {8: 0, 16: 2**15, 32: 2**31, 64: 2**63}
 
 
-class _UnusualError(Exception):
+class _UnusualError(ValueError):
     """A file that this module leaves to astropy."""
 
 
@@ -75,48 +76,49 @@ class Extension:
         axes = range(self.keywords["NAXIS"], 0, -1)
         return tuple(self.keywords[f"NAXIS{axis}"] for axis in axes)
 
-    def array(self, mapped: np.memmap[Any, Any]) -> np.ndarray | None:
-        """
-        Return the array or table.
-
-        Parameters
-        ----------
-        mapped : memmap of uint8
-            The file.
-
-        Returns
-        -------
-        ndarray or None
-            A view of the file for plain arrays, a copy for what needs to be converted; None if
-            there is no array.
-        """
-        keywords = self.keywords
-        if not self.shape:
-            return None
-        scaled = keywords.get("BSCALE", 1) != 1 or keywords.get("BZERO", 0) != 0
-        if keywords["kind"] == "BINTABLE" or "BLANK" in keywords:
-            return self._by_astropy(mapped)
-        bits = keywords["BITPIX"]
-        kind = "f" if bits < 0 else "u" if bits == 8 else "i"
-        stop = self.data_start + self.size
-        plain = mapped[self.data_start : stop].view(f">{kind}{abs(bits) // 8}").reshape(self.shape)
-        if not scaled:
-            return plain
-        if keywords.get("BSCALE", 1) != 1 or keywords["BZERO"] != _UNSIGNED.get(bits) or bits < 16:
-            return self._by_astropy(mapped)
-        native = np.dtype(f"u{bits // 8}")
-        unsigned: np.ndarray = np.asarray(plain).view(native.newbyteorder(">")).astype(native)
-        unsigned ^= native.type(_UNSIGNED[bits])
-        return unsigned
-
     @property
     def size(self) -> int:
         """Bytes of the array, without padding."""
         bits: int = abs(self.keywords["BITPIX"])
         return math.prod(self.shape) * bits // 8
 
-    def _by_astropy(self, mapped: np.memmap[Any, Any]) -> np.ndarray | None:
-        content = mapped[self.start : self.stop].tobytes()
+    def array(self, mapped: np.memmap[Any, Any], stream: BinaryIO) -> np.ndarray | None:
+        """
+        Return the array or table.
+
+        Parameters
+        ----------
+        mapped : memmap of uint8
+            The file, for what is used as it is there.
+        stream : binary file
+            The file, for what has to be read and converted.
+
+        Returns
+        -------
+        ndarray or None
+            A view of the file for plain arrays, a copy for others; None if there is no array.
+        """
+        keywords = self.keywords
+        if not self.shape:
+            return None
+        if keywords["kind"] == "BINTABLE" or "BLANK" in keywords or keywords.get("BSCALE", 1) != 1:
+            return self._by_astropy(stream)
+        bits, zero = keywords["BITPIX"], keywords.get("BZERO", 0)
+        kind = "f" if bits < 0 else "u" if bits == 8 else "i"
+        dtype = np.dtype(f">{kind}{abs(bits) // 8}")
+        if zero == 0:
+            plain: np.ndarray = mapped[self.data_start : self.data_start + self.size].view(dtype)
+            return plain.reshape(self.shape)
+        if zero != _UNSIGNED.get(bits):
+            return self._by_astropy(stream)
+        native = np.dtype(f"u{bits // 8}")
+        stored = np.frombuffer(_read(stream, self.data_start, self.size), dtype)
+        unsigned: np.ndarray = stored.view(native.newbyteorder(">")).astype(native)
+        unsigned ^= native.type(zero)
+        return unsigned.reshape(self.shape)
+
+    def _by_astropy(self, stream: BinaryIO) -> np.ndarray | None:
+        content = _read(stream, self.start, self.stop - self.start)
         made = fits.BinTableHDU if self.keywords["kind"] == "BINTABLE" else fits.ImageHDU
         array: np.ndarray | None = made.fromstring(content).data
         return array
@@ -148,13 +150,13 @@ class Layout:
         headers = (item.header for item in self.extensions if item.name != "ASDF")
         return hashlib.sha256(b"".join(headers)).hexdigest()
 
-    def asdf(self, mapped: np.memmap[Any, Any]) -> bytes | None:
+    def asdf(self, stream: BinaryIO) -> bytes | None:
         """
         Return the embedded ASDF file.
 
         Parameters
         ----------
-        mapped : memmap of uint8
+        stream : binary file
             The file.
 
         Returns
@@ -170,37 +172,46 @@ class Layout:
         plain = keywords.get("TFIELDS") == 1 and keywords.get("TFORM1") == f"{width}B"
         if not plain or rows != 1 or keywords.get("PCOUNT", 0) != 0:
             return None
-        return mapped[found[0].data_start : found[0].data_start + width].tobytes()
+        return _read(stream, found[0].data_start, width)
 
 
-def find_layout(mapped: np.memmap[Any, Any]) -> Layout | None:
+def find_layout(stream: BinaryIO) -> Layout | None:
     """
     Find the extensions of a file.
 
     Parameters
     ----------
-    mapped : memmap of uint8
-        The file.
+    stream : binary file
+        The file. It is not mapped for this: pages that were looked at would stay in memory.
 
     Returns
     -------
     Layout or None
         The layout, or None if the file is incomplete or unusual.
     """
-    content = memoryview(mapped.data)
+    size = stream.seek(0, io.SEEK_END)
     extensions: list[Extension] = []
     position = 0
     try:
-        while position < len(content):
-            extensions.append(_extension(content, position, first=not extensions))
+        while position < size:
+            extensions.append(_extension(stream, position, size))
             position = extensions[-1].stop
-    except (_UnusualError, ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return None
-    return Layout(extensions) if extensions and position == len(content) else None
+    return Layout(extensions) if extensions else None
 
 
-def _extension(content: memoryview, start: int, *, first: bool) -> Extension:
-    header = _header(content, start)
+def _read(stream: BinaryIO, start: int, size: int) -> bytes:
+    stream.seek(start)
+    content = stream.read(size)
+    if len(content) != size:
+        raise _UnusualError
+    return content
+
+
+def _extension(stream: BinaryIO, start: int, end: int) -> Extension:
+    first = start == 0
+    header = _header(stream, start)
     keywords = _keywords(header)
     kind = "PRIMARY" if first else keywords["XTENSION"]
     if kind not in _KINDS or "ZIMAGE" in keywords or "GROUPS" in keywords:
@@ -215,7 +226,7 @@ def _extension(content: memoryview, start: int, *, first: bool) -> Extension:
     size = (pixels + keywords.get("PCOUNT", 0)) * abs(keywords["BITPIX"]) // 8
     data_start = start + len(header)
     stop = data_start + -(-size // _BLOCK) * _BLOCK
-    if size < 0 or stop > len(content):
+    if size < 0 or stop > end:
         raise _UnusualError
     name = keywords.get("EXTNAME", "PRIMARY" if first else "")
     return Extension(
@@ -223,17 +234,16 @@ def _extension(content: memoryview, start: int, *, first: bool) -> Extension:
     )
 
 
-def _header(content: memoryview, start: int) -> bytes:
-    position = start
-    while position + _BLOCK <= len(content):
-        block = bytes(content[position : position + _BLOCK])
-        position += _BLOCK
+def _header(stream: BinaryIO, start: int) -> bytes:
+    header = b""
+    while True:
+        block = _read(stream, start + len(header), _BLOCK)
+        header += block
         end = block.find(_END)
         while end >= 0 and end % _CARD:
             end = block.find(_END, end + 1)
         if end >= 0:
-            return bytes(content[start:position])
-    raise _UnusualError
+            return header
 
 
 def _keywords(header: bytes) -> dict[str, Any]:

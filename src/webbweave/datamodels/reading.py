@@ -114,25 +114,26 @@ def _first_bytes(path: Path) -> bytes:
 
 def _model_from_layout(path: Path, read_tree: _TreeReader) -> JwstDataModel | None:
     """Open a file that is as stdatamodels wrote it; None for any other."""
-    mapped: np.memmap[Any, Any] = np.memmap(path, mode="c")
-    layout = find_layout(mapped)
-    raw = None if layout is None else layout.asdf(mapped)
-    if layout is None or raw is None:
-        return None
-    digest = layout.digest()
-    if f"{fits_support.FITS_HASH_KEY}: {digest}\n".encode() not in raw:
-        return None
-    model_class = _model_class(path, layout.extensions[0].keywords.get("DATAMODL"))
-    tree = read_tree(raw)
-    if tree.get(fits_support.FITS_HASH_KEY) != digest:
-        return None
-    by_name = {(item.name, item.ver): item for item in reversed(layout.extensions)}
+    with path.open("rb") as stream:
+        layout = find_layout(stream)
+        raw = None if layout is None else layout.asdf(stream)
+        if layout is None or raw is None:
+            return None
+        digest = layout.digest()
+        if f"{fits_support.FITS_HASH_KEY}: {digest}\n".encode() not in raw:
+            return None
+        model_class = _model_class(path, layout.extensions[0].keywords.get("DATAMODL"))
+        tree = read_tree(raw)
+        if tree.get(fits_support.FITS_HASH_KEY) != digest:
+            return None
+        by_name = {(item.name, item.ver): item for item in reversed(layout.extensions)}
+        mapped: np.memmap[Any, Any] = np.memmap(path, mode="c")
 
-    def load(name: str | None, ver: int) -> np.ndarray | None:
-        item = layout.extensions[ver] if name is None else by_name[name.upper(), ver]
-        return item.array(mapped)
+        def load(name: str | None, ver: int) -> np.ndarray | None:
+            item = layout.extensions[ver] if name is None else by_name[name.upper(), ver]
+            return item.array(mapped, stream)
 
-    return _linked_model(path, model_class, tree, load)
+        return _linked_model(path, model_class, tree, load)
 
 
 def _linked_model(

@@ -146,21 +146,21 @@ class Box:
 
     limits: tuple[tuple[float, float], ...]
 
-    def bounding_box(self, order: str = "C") -> tuple[tuple[float, float], ...]:
+    def bounding_box(self, order: str = "F") -> tuple[tuple[float, float], ...]:
         """
         Return the limits.
 
         Parameters
         ----------
-        order : {'C', 'F'}, optional
-            C: those of the last coordinate first. F: in the order of the coordinates.
+        order : {'F', 'C'}, optional
+            F: in the order of the coordinates, as a gwcs has it. C: the last coordinate first.
 
         Returns
         -------
         tuple of (float, float)
             The limits.
         """
-        return self.limits if order == "F" else self.limits[::-1]
+        return self.limits[::-1] if order == "C" else self.limits
 
 
 class YamlSource:
