@@ -259,7 +259,8 @@ def test_output_wcs(request, example_files, tmp_path, mode, design, entries, par
     theirs = jwst_resample.ResampleSpecStep.call(
         inputs(), configure_log=False, output_wcs=str(path), **parameters
     )
-    exposures = [slit_inputs(f"{i}", model)[0].exposure() for i, model in enumerate(inputs())]
+    models = inputs()  # stdatamodels reads arrays when they are used
+    exposures = [slit_inputs(f"{i}", model)[0].exposure() for i, model in enumerate(models)]
     shape = tuple(parameters["output_shape"]) if parameters else None
     options = ResampleOptions(compat=True, output_shape=shape)
     ours = resample_slit(exposures, options, given_wcs=read_output_wcs(path))

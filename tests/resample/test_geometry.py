@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import synthetic
@@ -9,7 +11,7 @@ from astropy.coordinates import SkyCoord
 from astropy.modeling.models import Pix2Sky_TAN, RotateNative2Celestial
 
 from webbweave.errors import InputError
-from webbweave.resample import build_output_grid
+from webbweave.resample import ResampleOptions, build_output_grid, resample_slit
 from webbweave.resample.exposure import evaluate_slit
 from webbweave.resample.footprint import sky_box_region
 from webbweave.resample.scales import spatial_scale
@@ -120,3 +122,91 @@ def test_the_reference_is_the_first_exposure_with_data():
     assert build_output_grid([dark, bright]).reference == 1
     assert build_output_grid([bright, dark]).reference == 0
     assert build_output_grid([dark]).reference == 0
+
+
+def moved(ra, dec, **settings):
+    return [
+        synthetic.exposure(nod=nod, wcs=synthetic.slit_wcs(nod, ra, dec), **settings)
+        for nod in (0.0, 0.3)
+    ]
+
+
+@pytest.mark.parametrize("compat", [False, True])
+@pytest.mark.parametrize("place", [(0.0, 0.0), (0.0, -60.0), (359.99999, 45.0), (10.0, 89.99999)])
+def test_a_slit_anywhere_on_the_sky(place, compat):
+    options = ResampleOptions(compat=compat)
+    expected = resample_slit(moved(150.0, 2.0), options)
+    found = resample_slit(moved(*place), options)
+    assert abs(found.data.shape[0] - expected.data.shape[0]) <= 1
+    np.testing.assert_allclose(found.wavelength[0], expected.wavelength[0], rtol=1e-5)
+    profile = np.nansum(found.data, axis=0, dtype=float)[10:-10]
+    wanted = np.nansum(expected.data, axis=0, dtype=float)[10:-10]
+    np.testing.assert_allclose(profile, wanted, rtol=3e-3)
+    # The source falls on its place on the sky.
+    light = np.nan_to_num(found.data).sum(axis=1)
+    row = np.average(np.arange(light.size), weights=np.where(light > 0.2 * light.max(), light, 0))
+    at_source = found.grid.sky(np.array([row]))
+    centre = SkyCoord(*place, unit="deg")
+    offset = SkyCoord(*at_source, unit="deg").separation(centre).arcsec[0]
+    assert offset < 0.1 * synthetic.PIXEL_SCALE
+    assert len(corners(found.grid.s_region())) == 4
+
+
+def test_the_outline_does_not_go_around_the_sky():
+    grid = build_output_grid(moved(0.0, 30.0))
+    ra = corners(grid.s_region())[:, 0]
+    assert ra.min() < 0.01
+    assert ra.max() > 359.99
+
+
+def test_an_exposure_without_data_does_not_spoil_the_grid():
+    good = synthetic.exposure(nod=0.3)
+    empty = synthetic.exposure(np.full(synthetic.SHAPE, np.nan))
+    assert build_output_grid([empty, good]).reference == 1
+    result = resample_slit([empty, good])
+    alone = resample_slit([good])
+    assert result.used == (1,)
+    np.testing.assert_array_equal(result.data, alone.data)
+
+
+@pytest.mark.parametrize("compat", [False, True])
+def test_exposures_of_unequal_shape(compat):
+    """The detector cut-out is larger, the slit in it the same."""
+    first, second = synthetic.exposure(), synthetic.exposure(nod=0.3)
+    pad = ((0, 5), (0, 9))
+    larger = replace(
+        second,
+        data=np.pad(second.data, pad, constant_values=np.nan),
+        dq=np.pad(second.dq, pad, constant_values=1),
+        variances={
+            name: np.pad(plane, pad, constant_values=np.nan)
+            for name, plane in second.variances.items()
+        },
+    )
+    options = ResampleOptions(compat=compat)
+    found = resample_slit([first, larger], options)
+    expected = resample_slit([first, second], options)
+    np.testing.assert_array_equal(found.wavelength, expected.wavelength)
+    heavy = expected.weight > 1e-3 * np.median(expected.weight)
+    # The corners of pixels at the border of an array are extrapolated.
+    heavy[:, -6:] = False
+    assert heavy.mean() > 0.8
+    peak = np.nanmax(expected.data)
+    np.testing.assert_allclose(found.data[heavy], expected.data[heavy], atol=1e-6 * peak)
+
+
+def test_a_missing_pixel_area(caplog):
+    """A scale in arcsec is then ignored, a ratio is not; fluxes are not divided among the rows."""
+    exposures = [replace(exposure, pixel_area=None) for exposure in moved(150.0, 2.0)]
+    plain = resample_slit(exposures)
+    assert plain.pixel_area is None
+    scaled = resample_slit(exposures, ResampleOptions(pixel_scale=0.05))
+    assert "PIXAR_SR" in caplog.text
+    np.testing.assert_array_equal(scaled.data, plain.data)
+    assert scaled.ratio == 1.0
+    twice = resample_slit(exposures, ResampleOptions(pixel_scale_ratio=2.0))
+    assert twice.ratio == 2.0
+    assert twice.pixel_area is None
+    assert twice.data.shape[0] == pytest.approx(2 * plain.data.shape[0], abs=2)
+    level = np.nanmax(twice.data) / np.nanmax(plain.data)
+    assert level == pytest.approx(1.0, abs=0.05)

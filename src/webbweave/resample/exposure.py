@@ -244,16 +244,7 @@ def evaluate_slit(
         If it is that of a NIRSpec slit dispersed along y.
     """
     frames = wcs.available_frames
-    if dispersion_axis == 1 and "slit_frame" not in frames:
-        raise InputError(
-            f"{name}: expected a NIRSpec slit WCS with a frame 'slit_frame', found frames "
-            + ", ".join(frames)
-        )
-    if dispersion_axis == 2 and "slit_frame" in frames:
-        raise UnsupportedInputError(
-            f"{name}: dispersed along y (DISPAXIS 2), expected a NIRSpec slit along x"
-        )
-    on_sky = _is_sky(wcs, name, lamp_allowed=dispersion_axis == 1)
+    on_sky = _is_sky(wcs, dispersion_axis, name)
     x, y, box = _pixels(wcs, shape, name)
     x_start, y_start = int(x[0, 0]), int(y[0, 0])
     if dispersion_axis == 2 or not on_sky:
@@ -279,13 +270,23 @@ def evaluate_slit(
     )
 
 
-def _is_sky(wcs: WCS, name: str, *, lamp_allowed: bool) -> bool:
+def _is_sky(wcs: WCS, dispersion_axis: int, name: str) -> bool:
     """Whether the WCS ends on the sky; refuse one that does not give what is needed."""
+    frames = wcs.available_frames
+    if dispersion_axis == 1 and "slit_frame" not in frames:
+        raise InputError(
+            f"{name}: expected a NIRSpec slit WCS with a frame 'slit_frame', found frames "
+            + ", ".join(frames)
+        )
+    if dispersion_axis == 2 and "slit_frame" in frames:
+        raise UnsupportedInputError(
+            f"{name}: dispersed along y (DISPAXIS 2), expected a NIRSpec slit along x"
+        )
     units = [str(unit).replace("micron", "um") for unit in wcs.output_frame.unit]
     on_sky = units[:2] == ["deg", "deg"]
-    if len(units) == 3 and units[2] == "um" and (on_sky or lamp_allowed):
+    if len(units) == 3 and units[2] == "um" and (on_sky or dispersion_axis == 1):
         return on_sky
-    expected = "two positions and a wavelength in um" if lamp_allowed else "deg, deg, um"
+    expected = "two positions and a wavelength in um" if dispersion_axis == 1 else "deg, deg, um"
     raise InputError(f"{name}: expected a WCS that ends in {expected}, found {', '.join(units)}")
 
 

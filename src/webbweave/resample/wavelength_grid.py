@@ -114,30 +114,31 @@ def design_table(
         If the choice is none of these, or wavelengths lie outside the native ones.
     """
     choice = parse_wavelength_grid(choice)
-    is_native = isinstance(choice, str) and choice == "native"
+    if isinstance(choice, np.ndarray):
+        return _given(choice, wavelengths)
+    is_native = choice == "native"
     native = WavelengthTable.from_wavelengths(
         wavelengths, continued=continued, compat=compat and is_native
     )
+    if is_native or wavelengths.size < 2:
+        return native
     if isinstance(choice, float):
         return _finer(native, choice)
-    if isinstance(choice, np.ndarray):
-        low, high = native.values[0], native.values[-1]
-        if choice[0] > high or choice[-1] < low:
-            raise ValueError(
-                f"wavelength_grid: goes from {choice[0]:g} to {choice[-1]:g} micron, but the "
-                f"spectrum from {low:g} to {high:g}"
-            )
-        return WavelengthTable.from_wavelengths(choice, continued=True)
-    if choice == "native":
-        return native
     if choice not in _NAMED:
         raise ValueError(
             "wavelength_grid: expected 'native', 'linear', 'log', a number or wavelengths, found "
             f"{choice!r}; a table is read by the step"
         )
-    if native.wavelengths.size < 2:
-        return native
-    return _even(native, logarithmic=choice == "log", continued=continued)
+    return _even(native, logarithmic=choice == "log")
+
+
+def _given(choice: NDArray[np.float64], native: NDArray[np.float64]) -> WavelengthTable:
+    if choice[0] > native[-1] or choice[-1] < native[0]:
+        raise ValueError(
+            f"wavelength_grid: goes from {choice[0]:g} to {choice[-1]:g} micron, but the spectrum "
+            f"from {native[0]:g} to {native[-1]:g}"
+        )
+    return WavelengthTable.from_wavelengths(choice, continued=True)
 
 
 def _finer(native: WavelengthTable, per_column: float) -> WavelengthTable:
@@ -152,7 +153,7 @@ def _finer(native: WavelengthTable, per_column: float) -> WavelengthTable:
     return WavelengthTable.from_wavelengths(np.concatenate(pieces), continued=native.continued)
 
 
-def _even(native: WavelengthTable, *, logarithmic: bool, continued: bool) -> WavelengthTable:
+def _even(native: WavelengthTable, *, logarithmic: bool) -> WavelengthTable:
     """Equal steps from edge to edge."""
     scale = np.log if logarithmic else np.positive
     # The blue half column may reach below zero where steps are long.
@@ -162,4 +163,4 @@ def _even(native: WavelengthTable, *, logarithmic: bool, continued: bool) -> Wav
     n = max(round((high - low) / step), 1)
     centres = low + (np.arange(n) + 0.5) * ((high - low) / n)
     wavelengths = np.exp(centres) if logarithmic else centres
-    return WavelengthTable.from_wavelengths(wavelengths, continued=continued)
+    return WavelengthTable.from_wavelengths(wavelengths, continued=native.continued)
