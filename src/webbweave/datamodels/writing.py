@@ -19,6 +19,7 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 from stdatamodels.schema import merge_property_trees
 
 from webbweave.errors import OutputError
+from webbweave.garbage import collector_paused
 
 __all__ = ["attach_table", "extend_schema", "of_slits", "replace_atomically", "save_model"]
 
@@ -168,9 +169,10 @@ def _write(model: JwstDataModel, path: Path) -> None:
         return
     # As the model's own method does, but for the list that it makes for the extensions.
     model.on_save(str(path))
-    hdulist = fits_support.to_fits(
-        model._instance, model._schema, hdulist=_Extensions([fits.PrimaryHDU()])
-    )
+    with collector_paused():
+        hdulist = fits_support.to_fits(
+            model._instance, model._schema, hdulist=_Extensions([fits.PrimaryHDU()])
+        )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Card is too long")
         fits.HDUList(list(hdulist)).writeto(path)
