@@ -71,6 +71,19 @@ def test_an_error_is_raised_or_made_a_result(how):
     assert results == [0, 1, "2: KeyError('two')", 3]
 
 
+def test_an_executor_that_takes_no_more():
+    class Closed(Now):
+        def submit(self, fn, /, *args, **kwargs):
+            if len(self.calls) == 2:
+                raise RuntimeError("closed")
+            return super().submit(fn, *args, **kwargs)
+
+    with pytest.raises(RuntimeError, match="closed"):
+        list(run_in_order(slow_first, range(4), executor=Closed()))
+    results = run_in_order(slow_first, range(4), executor=Closed(), lost=lambda *what: what[0])
+    assert list(results) == [0, 1, 2, 3]
+
+
 def test_what_has_not_begun_is_cancelled():
     begun = []
 

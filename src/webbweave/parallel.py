@@ -146,8 +146,10 @@ def _submitted(
     items: Iterable[T],
     lost: Callable[[T, Exception], R] | None,
 ) -> Iterator[R]:
-    pending = deque((item, executor.submit(work, item)) for item in items)
+    pending: deque[tuple[T, Any]] = deque()
     try:
+        for item in items:
+            pending.append((item, _submit(executor, work, item)))
         while pending:
             item, future = pending.popleft()
             yield _result(future.result, item, lost)
@@ -155,6 +157,23 @@ def _submitted(
         for _, future in pending:
             if hasattr(future, "cancel"):
                 future.cancel()
+
+
+def _submit(executor: Submits, work: Callable[[T], R], item: T) -> Any:
+    try:
+        return executor.submit(work, item)
+    except Exception as error:  # a pool whose workers died takes no more
+        return _Refused(error)
+
+
+class _Refused:
+    """The future of what was not even begun."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def result(self) -> Any:
+        raise self._error
 
 
 def _result(call: Callable[[], R], item: T, lost: Callable[[T, Exception], R] | None) -> R:

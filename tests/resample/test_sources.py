@@ -55,6 +55,12 @@ def assert_same(slit, other):
         np.testing.assert_array_equal(getattr(slit, name), getattr(other, name), err_msg=name)
 
 
+@pytest.fixture(scope="module")
+def whole():
+    """The product of two exposures of A, B and C with nothing wrong."""
+    return call(visit(2))
+
+
 # --- exposures one by one ---
 
 
@@ -97,7 +103,7 @@ def test_single_exposure_errors_of_jwst(real_exposures, example_files):
         ({}, (31, 341), 944.744653, 174.650455),
         ({"pixel_scale_ratio": 2.0}, (60, 341), 1864.300062, 486.673290),
     ):
-        (product,) = call(example_files, single=True, compat=True, **parameters)
+        product = call(example_files, single=True, compat=True, **parameters)
         assert product.data.shape == shape
         assert np.nansum(product.data, dtype=float) == pytest.approx(science, rel=1e-6)
         assert np.nansum(product.err, dtype=float) == pytest.approx(error, rel=1e-6)
@@ -109,7 +115,7 @@ def test_single_exposure_errors_of_jwst(real_exposures, example_files):
 def test_single_without_errors_in_the_input(caplog):
     lacking = models()
     del tree_of(lacking[0])["err"]
-    (product,) = call(lacking, single=True, compat=True)
+    product = call(lacking, single=True, compat=True)
     assert "no usable ERR" in caplog.text
     assert np.isnan(product.err).all()
     assert np.isfinite(product.data).any()
@@ -125,8 +131,7 @@ def test_single_spectra_of_many_slits():
     alone = call([synthetic.slit_model(0.3 * n, number=n + 1) for n in range(2)], single=True)
     for slit, other in zip(product.slits[2:4], alone, strict=True):
         assert_same(slit, other)
-    under_compat = call(visit(), single=True, compat=True)
-    assert names(under_compat) == names(product)
+    assert names(call(visit(), single=True, compat=True)) == names(product)
 
 
 def test_the_two_detectors_are_one_exposure():
@@ -255,7 +260,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_one_failed_source_does_not_stop_the_rest(case, caplog):
+def test_one_failed_source_does_not_stop_the_rest(case, whole, caplog):
     spoil, exposures, reason = FAILURES[case]
     inputs = visit(2)
     for index in exposures:
@@ -264,7 +269,6 @@ def test_one_failed_source_does_not_stop_the_rest(case, caplog):
     with caplog.at_level(logging.WARNING):
         product = step.run(inputs)
     assert names(product) == ["A", "C"]
-    whole = call(visit(2))
     assert_same(product.slits[0], whole.slits[0])
     assert_same(product.slits[1], whole.slits[2])
     ((source, why),) = step.failures
@@ -274,11 +278,21 @@ def test_one_failed_source_does_not_stop_the_rest(case, caplog):
     assert re.search(reason, why)
     assert "1 of 3 sources failed:\n  B: " in caplog.text
     assert product.meta.cal_step.resample == "COMPLETE"
-    step.run(visit(1))
-    assert step.failures == []
+    history = [entry["description"] for entry in tree_of(product)["history"]["entries"]]
+    assert any(entry.startswith("source B failed: ") for entry in history)
 
 
 SPOILERS = (spoil_wcs, spoil_data, spoil_dq)
+
+
+def test_failures_are_those_of_the_last_run():
+    inputs = visit(1)
+    spoil_dq(tree_of(inputs[0])["slits"][1])
+    step = ResampleSpecStep()
+    step.run(inputs)
+    assert [failure.source for failure in step.failures] == ["B"]
+    step.run(synthetic.slit_model())
+    assert step.failures == []
 
 
 def test_all_failed():
@@ -299,14 +313,13 @@ def test_an_empty_slit_among_good_ones(caplog):
     assert "left out" in caplog.text
 
 
-def test_a_read_noise_variance_of_the_wrong_shape(caplog):
+def test_a_read_noise_variance_of_the_wrong_shape(whole, caplog):
     inputs = visit(2)
     tree_of(inputs[0])["slits"][1]["var_rnoise"] = np.ones((3, 3), np.float32)
     product = call(inputs)
     assert "VAR_RNOISE has shape (3, 3)" in caplog.text
-    complete = call(visit(2))
-    assert_same(product.slits[0], complete.slits[0])
-    np.testing.assert_allclose(product.slits[1].wht, complete.slits[1].wht, rtol=1e-5)
+    assert_same(product.slits[0], whole.slits[0])
+    np.testing.assert_allclose(product.slits[1].wht, whole.slits[1].wht, rtol=1e-5)
     used = product.slits[1].wht > 0
     assert np.isfinite(product.slits[1].err[used]).all()
 
@@ -329,20 +342,19 @@ def test_threads_change_nothing(parameters):
             np.testing.assert_array_equal(getattr(slit, name), getattr(other, name))
 
 
-def test_on_disk_is_the_same(tmp_path, monkeypatch):
+def test_on_disk_is_the_same(whole, tmp_path, monkeypatch):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    inside = call(visit(2))
     paths = saved(visit(2), tmp_path)
     outside = call(
         paths, in_memory=False, output_file="all.fits", output_dir=str(tmp_path), maximum_cores=2
     )
-    for slit, other in zip(inside.slits, outside.slits, strict=True):
+    for slit, other in zip(whole.slits, outside.slits, strict=True):
         assert_same(slit, other)
         assert isinstance(other.data.base, np.memmap)
     with datamodels.open(tmp_path / "all_s2d.fits") as again:
-        assert_same(again.slits[1], inside.slits[1])
+        assert_same(again.slits[1], whole.slits[1])
     assert list(scratch.iterdir()) == []
     one = call(models(), in_memory=False)
     assert_same(one, call(models()))

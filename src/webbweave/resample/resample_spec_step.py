@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -112,7 +112,8 @@ class ResampleSpecStep(WeaveStep):
         Returns
         -------
         SlitModel, MultiSlitModel, or list of SlitModel
-            The rectified spectra. A list for several exposures of one slit with ``single``.
+            The rectified spectra. With ``single``, a list for exposures of one slit; under
+            ``compat`` the first of them alone, as in jwst.
 
         Raises
         ------
@@ -197,7 +198,8 @@ class ResampleSpecStep(WeaveStep):
             product = slit_product(spectrum, recipe.options, blend=recipe.blend)
             _name(product, inputs, own_name=recipe.single)
             products.append(product)
-        return products if recipe.single and inputs.is_container else products[0]
+        several = recipe.single and inputs.is_container and not recipe.options.compat
+        return products if several else products[0]
 
     def _multi_slit(
         self,
@@ -219,6 +221,21 @@ class ResampleSpecStep(WeaveStep):
         product = multi_slit_product(opened.headers, products, recipe.options, blend=recipe.blend)
         _name(product, inputs)
         return product
+
+    def finalize_result(self, result: Any, reference_files_used: Sequence[Any]) -> None:
+        """
+        Note in the product how it was made, and which sources are not in it.
+
+        Parameters
+        ----------
+        result : `~stdatamodels.jwst.datamodels.JwstDataModel`
+            The product, changed in place.
+        reference_files_used : sequence
+            Not used: there are none.
+        """
+        super().finalize_result(result, reference_files_used)
+        for source, reason in self.failures:
+            result.add_history_entry(f"source {source} failed: {reason}")
 
     def own_name(self, model: JwstDataModel) -> str | None:
         """
