@@ -14,6 +14,7 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 from webbweave.datamodels.reading import read_model
 from webbweave.datamodels.tree import get_path, tree_of
 from webbweave.errors import InputError
+from webbweave.wcs import TemplateCache
 
 __all__ = ["Inputs", "Member", "collect_inputs", "open_model"]
 
@@ -42,9 +43,15 @@ class Member:
     model: JwstDataModel | None = field(default=None, repr=False)
     exptype: str = "science"
 
-    def open(self) -> JwstDataModel:
+    def open(self, templates: TemplateCache | None = None) -> JwstDataModel:
         """
         Return the model; a file is read at each call.
+
+        Parameters
+        ----------
+        templates : `~webbweave.wcs.TemplateCache`, optional
+            For a model that is only worked on and not saved: each WCS of a file is a
+            `~webbweave.wcs.FastWcs`, which is read when it is used.
 
         Returns
         -------
@@ -59,7 +66,7 @@ class Member:
         if self.model is not None:
             return self.model
         assert self.path is not None
-        return read_model(self.path)
+        return read_model(self.path, lazy_wcs=templates is not None, templates=templates)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ import numpy as np
 from gwcs import WCS
 from stdatamodels.jwst.datamodels import JwstDataModel
 
+from webbweave.wcs import FastWcs
+
 __all__ = ["copy_metadata", "get_path", "header_entries", "set_path", "tree_of"]
 
 #: Entries of the tree that belong to a file, not to the science.
@@ -95,7 +97,11 @@ def set_path(tree: dict[str, Any], path: str, value: Any) -> None:
 def _is_bulk(value: Any) -> bool:
     if isinstance(value, np.generic):
         return value.dtype.fields is not None
-    return isinstance(value, np.ndarray | WCS) or hasattr(value, "dtype") or hasattr(value, "mask")
+    return (
+        isinstance(value, np.ndarray | WCS | FastWcs)
+        or hasattr(value, "dtype")
+        or hasattr(value, "mask")
+    )
 
 
 def _copy_node(node: Any) -> Any:

@@ -23,6 +23,7 @@ from webbweave.resample.geometry import GivenWCS
 from webbweave.resample.options import ResampleOptions
 from webbweave.resample.products import SlitInput, group_by_source, slit_inputs
 from webbweave.resample.slit_products import SourceProduct, source_product
+from webbweave.wcs import TemplateCache
 
 __all__ = [
     "Failure",
@@ -161,7 +162,7 @@ def reason_of(error: Exception) -> str:
 
 def open_slits(inputs: Inputs, progress: Progress) -> Opened:
     """
-    Open all exposures and list their slits; no array is read yet.
+    Open all exposures and list their slits; no array and no WCS is read yet.
 
     Parameters
     ----------
@@ -183,10 +184,11 @@ def open_slits(inputs: Inputs, progress: Progress) -> Opened:
     slits: list[SlitInput] = []
     headers: list[dict[str, Any]] = []
     is_multi = False
+    templates = TemplateCache()
     log.info("Opening %d exposures", len(inputs.members))
     for index, member in enumerate(progress.track(inputs.members, "Reading")):
         with progress.stage("read"):
-            model = member.open()
+            model = member.open(templates)
             tree = tree_of(model)
             multi = isinstance(model, MultiSlitModel)
             headers.append({"meta": header_entries(tree.get("meta", {}))})
