@@ -23,6 +23,7 @@ from webbweave.resample.lrs_wcs import LrsGrid
 from webbweave.resample.nirspec_wcs import NirspecGrid
 from webbweave.resample.noise_products import set_noise
 from webbweave.resample.options import ResampleOptions
+from webbweave.wcs import fast_wcs
 
 __all__ = [
     "SlitInput",
@@ -137,7 +138,7 @@ class SlitInput:
             data=data,
             dq=dq,
             variances=self._variances(data.shape),
-            wcs=wcs,
+            wcs=fast_wcs(wcs),
             unit=str(get_path(meta, "bunit_data", "")),
             exposure_time=time or get_path(meta, "exposure.exposure_time"),
             pixel_area=get_path(meta, "photometry.pixelarea_steradians"),
