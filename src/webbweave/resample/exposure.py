@@ -116,7 +116,7 @@ class SlitExposure:
         Data-quality bits.
     variances : mapping of str to ndarray of float32, shape (ny, nx)
         Those of `VARIANCES` that the exposure has, in the square of the unit of `data`.
-    wcs : `~gwcs.WCS`
+    wcs : `~gwcs.WCS` or `~webbweave.wcs.FastWcs`
         From pixels to right ascension and declination [degree] and wavelength [micron].
     unit : str
         Unit of `data`.
@@ -218,7 +218,7 @@ def evaluate_slit(
 
     Parameters
     ----------
-    wcs : `~gwcs.WCS`
+    wcs : `~gwcs.WCS` or `~webbweave.wcs.FastWcs`
         From the pixels of the ``detector`` frame to two spatial coordinates and a wavelength in
         micron. Spectra dispersed along x (NIRSpec) must have a frame ``slit_frame``; their last
         frame is the sky (``world`` or ``moving_target``), or that of the micro-shutters for lamp

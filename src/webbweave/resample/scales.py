@@ -11,6 +11,7 @@ from gwcs import WCS
 from webbweave.resample.exposure import SlitExposure
 from webbweave.resample.options import ResampleOptions
 from webbweave.resample.tangent import angular_separation
+from webbweave.wcs import FastWcs
 
 __all__ = ["is_flux_density", "scale_ratio", "spatial_scale", "wcs_scale"]
 
@@ -37,9 +38,10 @@ def spatial_scale(exposure: SlitExposure, *, compat: bool = False) -> float | No
     grid = exposure.grid
     if not grid.on_sky:
         return None
-    if compat and _has_inverse(exposure.wcs):
+    wcs = exposure.wcs.to_gwcs() if isinstance(exposure.wcs, FastWcs) else exposure.wcs
+    if compat and _has_inverse(wcs):
         x, y = (sum(limits) / 2 for limits in grid.box)
-        return wcs_scale(exposure.wcs, x, y, dispersion_axis=exposure.dispersion_axis)
+        return wcs_scale(wcs, x, y, dispersion_axis=exposure.dispersion_axis)
     row = (grid.ra.shape[0] - 1) // 2
     if exposure.dispersion_axis == 2:
         column = (grid.ra.shape[1] - 1) // 2
