@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stdatamodels.jwst.datamodels import MultiSlitModel, SlitModel
+from stdatamodels.jwst.datamodels import MultiSlitModel
 
 from webbweave.data import example_exposures
+from webbweave.datamodels import read_model, tree_of
 
 #: What belongs to a slit; the rest of the metadata is that of the exposure.
 _OF_THE_SLIT = ("wcs", "wcsinfo", "photometry", "bunit_data", "bunit_err")
@@ -35,23 +36,17 @@ def multi_slit_files(folder: str | Path, n_slit: int) -> list[Path]:
 
 def _multi_slit_file(path: Path, folder: Path, n_slit: int) -> Path:
     written = folder / f"{path.name.partition('_phot')[0]}_cal.fits"
-    with SlitModel(path) as single, MultiSlitModel() as many:
-        many.update(single)
-        for index in range(n_slit):
-            # Opened anew: slits that share objects would be written with references to each other.
-            with SlitModel(path) as one:
-                slit = {
-                    key: value
-                    for key, value in one._instance.items()
-                    if key not in _NOT_OF_THE_SLIT
-                }
-                meta = one._instance["meta"]
-                slit["meta"] = {key: meta[key] for key in _OF_THE_SLIT if key in meta}
-            slit["name"] = str(index + 1)
-            slit["source_id"] = index + 1
-            slit["source_name"] = f"{slit['source_name'].partition('_')[0]}_{index + 1}"
-            many.slits.append(slit)
-        many.meta.model_type = "MultiSlitModel"
-        many._instance.pop("_fits_hash", None)
-        many.save(str(written))
+    slits = []
+    for index in range(n_slit):
+        # Opened anew: slits that share objects would be written with references to each other.
+        tree = tree_of(read_model(path))
+        slit = {key: value for key, value in tree.items() if key not in _NOT_OF_THE_SLIT}
+        slit["meta"] = {key: tree["meta"][key] for key in _OF_THE_SLIT if key in tree["meta"]}
+        slit["name"] = str(index + 1)
+        slit["source_id"] = index + 1
+        slit["source_name"] = f"{slit['source_name'].partition('_')[0]}_{index + 1}"
+        slits.append(slit)
+    meta = {key: value for key, value in tree["meta"].items() if key not in _OF_THE_SLIT}
+    meta["model_type"] = "MultiSlitModel"
+    MultiSlitModel({"meta": meta, "slits": slits}).save(str(written))
     return written

@@ -21,6 +21,7 @@ from asdf.extension import Converter, Extension
 from asdf.tags.core.ndarray import asdf_datatype_to_numpy_dtype, inline_data_asarray
 from gwcs import WCS
 
+from webbweave.datamodels.aliases import AliasError, Anchors, labels
 from webbweave.wcs import FastWcs
 from webbweave.wcs.blocks import BinaryBlocks
 from webbweave.wcs.sources import YamlSource
@@ -45,9 +46,7 @@ _DIRECTIVES = b"%YAML 1.1\n%TAG ! tag:stsci.edu:asdf/\n--- !core/asdf-"
 #: How a WCS begins.
 _WCS = b"wcs: !<tag:stsci.edu:gwcs/wcs-"
 #: What takes its place, with a number behind.
-_PLACE = "webbweave-wcs-"
-#: The name of an anchor or alias: these make a piece of YAML depend on others.
-_LABEL = re.compile(rb"\w+")
+_PLACE = "webbweave-place-of-wcs-"
 #: A tree that has arrays in the blocks of the ASDF file itself.
 _BINARY = re.compile(rb"source: [0-9]")
 
@@ -95,7 +94,10 @@ def lazy_embedded_tree(raw: bytes, templates: TemplateCache) -> dict[str, Any]:
         The tree, with a `~webbweave.wcs.FastWcs` in each place of a WCS. Where a file is written in
         an unusual way, some or all of them are gwcs objects.
     """
-    pieces = _cut(raw)
+    try:
+        pieces = _cut(raw)
+    except AliasError:
+        pieces = None
     if pieces is None:
         return embedded_tree(raw)
     tree = embedded_tree(pieces.rest)
@@ -150,20 +152,23 @@ def _cut(raw: bytes) -> _Pieces | None:
     end += 1
     rest: list[bytes] = []
     texts: list[bytes] = []
+    defined: set[bytes] = set()
+    anchors: Anchors | None = None
     done = 0
     for begin, stop in _wcs_nodes(raw, body, end):
         if begin < done:
             return None  # one within the other
         text = raw[begin:stop]
-        if not _is_closed(text):
-            continue
+        if labels(text, b"*") - labels(text, b"&"):
+            anchors = Anchors(raw[body:end]) if anchors is None else anchors
+            text = anchors.close(text)
         rest += [raw[done:begin], b"wcs: %s%d\n" % (_PLACE.encode(), len(texts))]
         texts.append(text)
+        defined |= labels(raw[begin:stop], b"&")
         done = stop
     rest.append(raw[done:end])
     outside = b"".join(rest)
-    inside = {label for text in texts for label in _labels(text, b"&")}
-    if not texts or inside & _labels(outside, b"*"):
+    if not texts or defined & labels(outside, b"*"):
         return None
     blocks = raw[end + len(_END_OF_YAML) - 1 :]
     index = blocks.rfind(_BLOCK_INDEX)  # of places in the whole file
@@ -187,17 +192,6 @@ def _wcs_nodes(raw: bytes, start: int, end: int) -> list[tuple[int, int]]:
         nodes.append((begin, stop))
         begin = raw.find(_WCS, stop, end)
     return nodes
-
-
-def _labels(text: bytes, kind: bytes) -> set[bytes]:
-    # Pieces between two of these characters: much faster than to look at every character.
-    matches = map(_LABEL.match, text.split(kind)[1:])
-    return {match[0] for match in matches if match}
-
-
-def _is_closed(text: bytes) -> bool:
-    """Whether a piece of YAML refers to nothing outside of it."""
-    return _labels(text, b"*") <= _labels(text, b"&")
 
 
 def _build_gwcs(head: bytes, blocks: bytes, text: bytes) -> WCS:
