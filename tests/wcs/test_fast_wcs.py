@@ -76,7 +76,7 @@ def test_every_pair_of_frames_of_the_examples(example_wcs):
 def test_nothing_is_called_that_is_not_known(example_wcs):
     wcs = example_wcs[0]
     fast = fast_wcs(wcs)
-    # Removing the models shows that the compiled program does not need them.
+    # A program that can be stored without models does not call any.
     transform = fast.get_transform("detector", "world")
     restored = pickle.loads(pickle.dumps(transform))
     x, y = grid(wcs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import asdf
 import numpy as np
@@ -203,3 +204,38 @@ def test_blocks():
     with pytest.raises(NotPlainError):
         blocks.array(0, "complex128", "little", (2, 2))
     assert isinstance(fast_wcs(simple(KNOWN[0]))._source, GwcsSource)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"wcs: 5\n",
+        b"csw: {}\n",
+        b"wcs: !<tag:stsci.edu:gwcs/wcs-1.4.0> {name: ''}\n",
+        b"wcs: !<tag:stsci.edu:gwcs/wcs-1.4.0> {steps: [1]}\n",
+        b"wcs: !<tag:stsci.edu:gwcs/wcs-1.4.0> {steps: []}\n",
+        b"wcs: !<tag:stsci.edu:gwcs/wcs-9.4.0> {steps: []}\n",
+        b"wcs: [\n",
+    ],
+)
+def test_unreadable_texts_are_left_to_asdf(text):
+    wcs = simple(KNOWN[0])
+    fast = FastWcs(YamlSource(text, BinaryBlocks(b"", 0), TemplateCache(), lambda text: wcs))
+    assert fast(1.0, 2.0) == wcs(1.0, 2.0)
+    assert fast.bounding_box is wcs.bounding_box
+    assert fast.to_gwcs() is wcs
+
+
+def test_threads_may_share_templates():
+    wcss = [simple(m.Shift(float(value)) & m.Scale(2.0)) for value in range(40)]
+    pieces = [written(wcs) for wcs in wcss]
+    templates = TemplateCache()
+
+    def evaluate(piece):
+        text, blocks, build = piece
+        return FastWcs(YamlSource(text, blocks, templates, build))(1.0, 2.0)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(evaluate, pieces))
+    assert found == [(1.0 + value, 4.0) for value in range(40)]
+    assert len(templates) == 1

@@ -17,6 +17,9 @@ __all__ = ["FastWcs", "fast_wcs"]
 
 _Answer = TypeVar("_Answer")
 
+#: What comes of YAML that is not as expected: what should be there is missing or something else.
+_UNREADABLE = (NotPlainError, KeyError, IndexError, TypeError, ValueError, AttributeError)
+
 
 class FastWcs:
     """
@@ -43,7 +46,7 @@ class FastWcs:
         """Ask the source; what is not plain to it is asked of the gwcs, from then on."""
         try:
             return question(self._source)
-        except NotPlainError:
+        except _UNREADABLE:
             if isinstance(self._source, GwcsSource):
                 raise
             self._source = GwcsSource(self._source.to_gwcs())

@@ -55,7 +55,7 @@ class TemplateCache:
     """
     Parses the YAML of WCSs. Several threads may use one.
 
-    Only templates that were met often enough to matter are kept: the number of them is limited.
+    The number of templates kept is limited: when there are too many, it starts anew.
     """
 
     def __init__(self) -> None:
