@@ -65,23 +65,27 @@ class CustomGrid:
         The WCS; it is not changed.
     shape : (int, int)
         Shape (ny, nx) of the output arrays.
+    keep_box : bool
+        Leave positions undefined beyond the bounding box of the WCS, as jwst does.
     """
 
     name: str
     wcs: WCS
     shape: tuple[int, int]
+    keep_box: bool = False
 
     @cached_property
     def _world(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         y, x = np.mgrid[: self.shape[0], : self.shape[1]].astype(np.float64)
-        first, second, wavelength = self.wcs(x, y, with_bounding_box=False)
+        first, second, wavelength = self.wcs(x, y, with_bounding_box=self.keep_box)
         return first, second, np.asarray(wavelength, dtype=np.float64)
 
     @cached_property
     def dispersion_axis(self) -> int:
         """The axis along which the wavelength varies faster: 1 for x, 2 for y."""
-        along_y, along_x = (np.nansum(abs(np.diff(self.wavelength, axis=axis))) for axis in (0, 1))
-        return 1 if along_x * self.shape[0] >= along_y * self.shape[1] else 2
+        steps = [abs(np.diff(self.wavelength, axis=axis)) for axis in (0, 1)]
+        along_y, along_x = (np.nansum(step) / max(step.size, 1) for step in steps)
+        return 1 if along_x >= along_y else 2
 
     @property
     def wavelength(self) -> NDArray[np.float64]:
@@ -195,8 +199,9 @@ class CustomGrid:
         """
         wcs = copy.deepcopy(self.wcs)
         if wcs.array_shape is None or tuple(wcs.array_shape) != self.shape:
-            ny, nx = self.shape
             wcs.array_shape = self.shape
+        if wcs.bounding_box is None or not self.keep_box:
+            ny, nx = self.shape
             wcs.bounding_box = ((-0.5, nx - 0.5), (-0.5, ny - 0.5))
         return wcs
 
@@ -243,7 +248,7 @@ def build_custom_grid(
         candidates.append((int(y1 + 0.5), int(x1 + 0.5)))
     for shape in candidates:
         if shape is not None:
-            return CustomGrid(given.name, given.wcs, (int(shape[0]), int(shape[1])))
+            return CustomGrid(given.name, given.wcs, (int(shape[0]), int(shape[1])), compat)
     raise InputError(
         f"{given.name}: the WCS has neither a shape nor a bounding box; give output_shape, or "
         "array_shape or pixel_shape in the file"
