@@ -163,6 +163,11 @@ def test_without_an_area():
         result = resample_slit(exposures, ResampleOptions(compat=compat), given_wcs=given(wcs))
         assert result.pixel_area is None
         assert result.ratio == pytest.approx(1.0, rel=1e-3)
+    # An area in the file is used for the header; jwst does without.
+    with_area = given(wcs, pixel_area=3e-13)
+    assert resample_slit(exposures, given_wcs=with_area).pixel_area == 3e-13
+    as_jwst = resample_slit(exposures, ResampleOptions(compat=True), given_wcs=with_area)
+    assert as_jwst.pixel_area is None
 
 
 def test_one_line_names_what_is_ignored(caplog):

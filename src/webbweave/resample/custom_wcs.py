@@ -318,12 +318,14 @@ def custom_scales(
     known = area is not None and geometric is not None
     from_geometry = area / geometric if known else None  # type: ignore[operator]
     if compat:
+        if not area:
+            return 1.0, None
         area_out = given.pixel_area
         if area_out is None and given.pixel_scale is not None:
             area_out = given.pixel_scale**2
         if area_out is None:
             area_out = from_geometry
-        return (area / area_out if area and area_out else 1.0), area_out
+        return (area / area_out if area_out else 1.0), area_out
     if given.pixel_area is not None:
         return geometric or 1.0, given.pixel_area
     if given.pixel_scale is not None and scale_in is not None and area is not None:
