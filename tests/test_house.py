@@ -29,6 +29,7 @@ ROOMS = [
     ("webbweave.parallel", "base"),
     ("webbweave.progress", "base"),
     ("webbweave.garbage", "base"),
+    ("webbweave.messages", "base"),
     ("webbweave.data", "data"),
     ("webbweave.data.*", "data"),
     ("webbweave.datamodels", "datamodels"),

@@ -262,6 +262,8 @@ def _write_report(page: Path, path: Path, product: Any, step: Any) -> Path:
         parameters={name: (getattr(step, name), text) for name, text in meanings.items()},
         seconds=step.progress.seconds,
         product_path=path,
+        failures=step.failures,
+        warnings=step.warnings,
     )
 
 

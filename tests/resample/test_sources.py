@@ -501,3 +501,13 @@ def test_a_long_parameter_does_not_fill_the_history():
     (entry,) = tree_of(product)["history"]["entries"]
     assert len(entry["description"]) < 1500
     assert "sources=['S1', 'S1'" in entry["description"]
+
+
+def test_warnings_are_kept_by_source(tmp_path):
+    models = visit(2)
+    tree_of(models[1])["slits"][1]["var_flat"] = np.zeros((3, 3), np.float32)
+    step = ResampleSpecStep(maximum_cores=2)
+    product = step.run(models)
+    bad = product.slits[1].source_name
+    assert list(step.warnings) == [bad]
+    assert any("VAR_FLAT has shape (3, 3)" in text for text in step.warnings[bad])

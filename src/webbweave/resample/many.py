@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from stdatamodels.jwst.datamodels import SlitModel
 
 from webbweave.datamodels import Inputs, collect_inputs, get_path, save_model
 from webbweave.errors import UnsupportedInputError
+from webbweave.messages import collected_warnings
 from webbweave.parallel import Submits, run_in_order, thread_count
 from webbweave.progress import Progress
 from webbweave.resample.products import SlitInput, group_by_source
@@ -213,7 +212,7 @@ def resample_one_source(task: SourceTask) -> SourceResult:
     start = time.perf_counter()
     paths: list[Path] = []
     failure = None
-    with _collected_warnings() as warnings:
+    with collected_warnings() as warnings:
         try:
             paths = _write_products(task)
         except Exception as error:  # whatever it is, the other sources are worth their products
@@ -248,33 +247,3 @@ def _slit_model(slit: SlitInput) -> SlitModel:
     tree = dict(slit.metadata) | arrays
     tree["meta"] = slit.metadata["meta"] | {"wcs": get_path(slit.tree, "meta.wcs")}
     return SlitModel(tree)
-
-
-#: What is warned of while a thread works on a source.
-_messages: ContextVar[list[str] | None] = ContextVar("messages", default=None)
-
-
-class _Collector(logging.Handler):
-    """Keep the warnings of the one source whose list it was made for."""
-
-    def __init__(self, messages: list[str]) -> None:
-        super().__init__(logging.WARNING)
-        self.messages = messages
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno == logging.WARNING and _messages.get() is self.messages:
-            self.messages.append(record.getMessage())
-
-
-@contextmanager
-def _collected_warnings() -> Iterator[list[str]]:
-    messages: list[str] = []
-    token = _messages.set(messages)
-    collector = _Collector(messages)
-    root = logging.getLogger("webbweave")
-    root.addHandler(collector)
-    try:
-        yield messages
-    finally:
-        root.removeHandler(collector)
-        _messages.reset(token)

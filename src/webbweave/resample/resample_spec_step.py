@@ -75,6 +75,8 @@ class ResampleSpecStep(WeaveStep):
         self.summaries: list[ExposureSummary] = []
         #: The sources that failed in the last run, and why.
         self.failures: list[Failure] = []
+        #: What was warned of in the last run, by source, where there are several.
+        self.warnings: dict[str, list[str]] = {}
         #: The number of sources in the product of the last run.
         self.n_done = 0
 
@@ -126,6 +128,7 @@ class ResampleSpecStep(WeaveStep):
         recipe = self.recipe()
         self.summaries.clear()
         self.failures.clear()
+        self.warnings.clear()
         self.n_done = 0
         inputs = self.collect(input_data)
         recipe = replace(recipe, blend=recipe.blend and inputs.is_container)
@@ -213,6 +216,8 @@ class ResampleSpecStep(WeaveStep):
         opened.slits.clear()
         for outcome in resample_all(groups, recipe, self.progress):
             self.summaries += outcome.summaries
+            if outcome.warnings:
+                self.warnings[outcome.source] = outcome.warnings
             if outcome.error is not None:
                 self.failures.append(outcome.failure)
             products += outcome.products

@@ -15,6 +15,7 @@ from stdatamodels.jwst.datamodels import MultiSlitModel
 from webbweave.datamodels import Inputs, get_path, header_entries, set_path, spill, tree_of
 from webbweave.datamodels.blending import group_id
 from webbweave.errors import InputError, WeaveError
+from webbweave.messages import collected_warnings
 from webbweave.parallel import run_in_order
 from webbweave.progress import Progress
 from webbweave.resample.combine import Design, ResampledSlit, design_grid, resample_slit
@@ -125,6 +126,8 @@ class SourceOutcome:
         Its exposures.
     progress : Progress
         The time it took.
+    warnings : list of str
+        What was warned of.
     error : Exception or None
         Why it failed.
     """
@@ -133,6 +136,7 @@ class SourceOutcome:
     products: list[SourceProduct] = field(default_factory=list)
     summaries: list[ExposureSummary] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
+    warnings: list[str] = field(default_factory=list)
     error: Exception | None = None
 
     @property
@@ -303,9 +307,10 @@ def _outcome(
 ) -> SourceOutcome:
     outcome = SourceOutcome(source)
     try:
-        outcome.products = resample_source(
-            source, slits, recipe, progress=outcome.progress, summaries=outcome.summaries
-        )
+        with collected_warnings() as outcome.warnings:
+            outcome.products = resample_source(
+                source, slits, recipe, progress=outcome.progress, summaries=outcome.summaries
+            )
     except Exception as error:  # whatever it is, the other sources are worth their products
         if alone:
             raise
