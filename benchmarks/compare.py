@@ -2,7 +2,10 @@
 
     python benchmarks/compare.py resample [--rounds 5] [--case NAME]
     python benchmarks/compare.py open
+    python benchmarks/compare.py mos [--slits 50] [--exposures 3]
+    python benchmarks/compare.py files --files FILE [FILE ...]
 
+``mos`` takes the bundled exposures as exposures of many slits, ``files`` exposures of yours.
 Needs ``pip install .[peers]``. Each measurement is a process of its own, the two packages take
 turns, and the fastest call of each process counts: machines are shared and noisy, so compare
 ratios, not seconds. The results are compared too: a fast wrong answer is no answer.
@@ -30,7 +33,12 @@ CASES = {
         "slit3-save": "three exposures, files to saved product",
     },
     "open": {"open": "open one exposure and its WCS"},
+    "mos": {
+        "files": "files to product",
+        "models": "open models to product",
+    },
 }
+CASES["files"] = CASES["mos"]
 PACKAGES = ("webbweave", "webbweave-compat", "jwst")
 
 
@@ -40,11 +48,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="processes per package (default: 5)")
     parser.add_argument("--repeat", type=int, default=5, help="calls per process (default: 5)")
     parser.add_argument("--case", help="one case only")
+    parser.add_argument("--slits", type=int, default=50, help="slits of mos (default: 50)")
+    parser.add_argument("--exposures", type=int, default=3, help="exposures of mos (default: 3)")
+    parser.add_argument("--files", nargs="+", default=[], help="exposures of files")
     parser.add_argument("--worker", nargs=2, metavar=("PACKAGE", "CASE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        print(json.dumps(measure(*options.worker, options.repeat)))
+        print(json.dumps(measure(*options.worker, options.repeat, options.files)))
         return
+    with tempfile.TemporaryDirectory() as folder:
+        if options.topic == "mos":
+            options.files = many_slits(folder, options.slits, options.exposures)
+        compare_cases(options)
+
+
+def many_slits(folder: str, n_slit: int, n_exposure: int) -> list[str]:
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
+    from replicate import multi_slit_files
+
+    return [str(path) for path in multi_slit_files(folder, n_slit, n_exposure)]
+
+
+def compare_cases(options: argparse.Namespace) -> None:
     for case, meaning in CASES[options.topic].items():
         if options.case in (None, case):
             compare(options, case, meaning)
@@ -57,8 +82,8 @@ def compare(options: argparse.Namespace, case: str, meaning: str) -> None:
         for package in packages:
             rounds[package].append(run_worker(options, package, case))
     print(f"\n{case}: {meaning} ({options.rounds} processes of {options.repeat} calls each)")
-    heads = ("best [s]", "median [s]", "ratio", "first [s]", "ratio", "added [MB]")
-    widths = (10, 12, 8, 11, 8, 12)
+    heads = ("best [s]", "median [s]", "ratio", "first [s]", "ratio", "added [MB]", "peak [MB]")
+    widths = (10, 12, 8, 11, 8, 12, 11)
     print(
         " " * 18 + "".join(f"{head:>{n}s}" for head, n in zip(heads, widths, strict=True)) + "  sum"
     )
@@ -73,14 +98,17 @@ def compare(options: argparse.Namespace, case: str, meaning: str) -> None:
         )
         first_ratio = statistics.median(run["first"] for run in reference) / first
         memory = statistics.median(run["added_mb"] for run in runs)
+        peak = statistics.median(run["peak_mb"] for run in runs)
         print(
             f"{package:18s}{best:10.4f}{middle:12.4f}{ratio:8.2f}{first:11.3f}{first_ratio:8.2f}"
-            f"{memory:12.1f}  {runs[0]['sum']:.6f}"
+            f"{memory:12.1f}{peak:11.1f}  {runs[0]['sum']:.6f}"
         )
 
 
 def run_worker(options: argparse.Namespace, package: str, case: str) -> dict[str, float]:
     command = [sys.executable, __file__, options.topic, "--repeat", str(options.repeat)]
+    if options.files:
+        command += ["--files", *options.files]
     environment = os.environ | {
         # Keep the peer from asking its reference server for parameters.
         "STPIPE_DISABLE_CRDS_STEPPARS": "true",
@@ -102,11 +130,11 @@ def run_worker(options: argparse.Namespace, package: str, case: str) -> dict[str
     return result
 
 
-def measure(package: str, case: str, repeat: int) -> dict[str, float]:
-    """Time one case here: CPU seconds of the first call, and of the best of the others."""
+def measure(package: str, case: str, repeat: int, files: list[str]) -> dict[str, float]:
+    """Time one case here: CPU seconds of the first call, and of the best of all others."""
     import numpy as np
 
-    work = prepare(package, case)
+    work = prepare(package, case, files)
     before = peak_mb()
     seconds = []
     for _ in range(repeat + 1):
@@ -115,8 +143,9 @@ def measure(package: str, case: str, repeat: int) -> dict[str, float]:
         seconds.append(time.process_time() - start)
     return {
         "first": seconds[0],
-        "best": min(seconds[1:]),
+        "best": min(seconds[1:] or seconds),
         "added_mb": peak_mb() - before,
+        "peak_mb": peak_mb(),
         "sum": float(np.nansum(result, dtype=np.float64)),
     }
 
@@ -125,11 +154,12 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def prepare(package: str, case: str) -> Callable[[], object]:
-    """Import a package and return what is to be timed; it returns the science array."""
-    from webbweave.data import example_exposures
+def prepare(package: str, case: str, files: list[str]) -> Callable[[], object]:
+    """Import a package and return what is to be timed; it returns the science values."""
+    if not files:
+        from webbweave.data import example_exposures
 
-    files = [str(path) for path in example_exposures()]
+        files = [str(path) for path in example_exposures()]
     if package == "jwst":
         from jwst.resample import ResampleSpecStep
         from stdatamodels.jwst.datamodels import open as open_model
@@ -143,16 +173,24 @@ def prepare(package: str, case: str) -> Callable[[], object]:
 
     def resample(inputs: list[object]) -> object:
         data = inputs[0] if len(inputs) == 1 else inputs
-        return ResampleSpecStep.call(data, configure_log=False, **parameters).data
+        return science(ResampleSpecStep.call(data, configure_log=False, **parameters))
 
     if case == "open":
         return lambda: open_and_evaluate(open_model, files[0])
-    if case == "slit3-files":
+    if case in ("slit3-files", "files"):
         return lambda: resample([*files] if package != "jwst" else [open_model(f) for f in files])
     if case == "slit3-save":
         return lambda: save_and_return(open_model, ResampleSpecStep, files, package, parameters)
-    models = [open_model(path) for path in files[: 1 if case == "slit1" else 3]]
+    models = [open_model(path) for path in (files[:1] if case == "slit1" else files)]
     return lambda: resample(models)
+
+
+def science(product: object) -> object:
+    """The science values of a product of one source or of many."""
+    import numpy as np
+
+    slits = getattr(product, "slits", None)
+    return product.data if slits is None else np.concatenate([s.data.ravel() for s in slits])
 
 
 def open_and_evaluate(open_model: Callable[..., object], path: str) -> object:

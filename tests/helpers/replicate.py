@@ -15,7 +15,7 @@ _OF_THE_SLIT = ("wcs", "wcsinfo", "photometry", "bunit_data", "bunit_err")
 _NOT_OF_THE_SLIT = ("meta", "_fits_hash", "asdf_library", "history", "extra_fits", "int_times")
 
 
-def multi_slit_files(folder: str | Path, n_slit: int) -> list[Path]:
+def multi_slit_files(folder: str | Path, n_slit: int, n_exposure: int = 3) -> list[Path]:
     """
     Write the three bundled exposures as exposures of many slits.
 
@@ -25,28 +25,36 @@ def multi_slit_files(folder: str | Path, n_slit: int) -> list[Path]:
         Where to write.
     n_slit : int
         Number of slits per exposure; all have the same pixels, and names and sources of their own.
+    n_exposure : int, optional
+        Number of exposures; the three are taken in turn.
 
     Returns
     -------
     list of path
-        The three files.
+        The files.
     """
-    return [_multi_slit_file(path, Path(folder), n_slit) for path in example_exposures()]
+    paths = list(example_exposures())
+    return [
+        _multi_slit_file(paths[number % len(paths)], Path(folder), n_slit, number + 1)
+        for number in range(n_exposure)
+    ]
 
 
-def _multi_slit_file(path: Path, folder: Path, n_slit: int) -> Path:
-    written = folder / f"{path.name.partition('_phot')[0]}_cal.fits"
+def _multi_slit_file(path: Path, folder: Path, n_slit: int, number: int) -> Path:
+    written = folder / f"jw01345062001_03101_{number:05d}_nrs2_cal.fits"
     slits = []
     for index in range(n_slit):
         # Opened anew: slits that share objects would be written with references to each other.
         tree = tree_of(read_model(path))
         slit = {key: value for key, value in tree.items() if key not in _NOT_OF_THE_SLIT}
         slit["meta"] = {key: tree["meta"][key] for key in _OF_THE_SLIT if key in tree["meta"]}
+        slit["meta"]["model_type"] = "SlitModel"
         slit["name"] = str(index + 1)
         slit["source_id"] = index + 1
         slit["source_name"] = f"{slit['source_name'].partition('_')[0]}_{index + 1}"
         slits.append(slit)
     meta = {key: value for key, value in tree["meta"].items() if key not in _OF_THE_SLIT}
     meta["model_type"] = "MultiSlitModel"
+    meta["observation"]["exposure_number"] = str(number)
     MultiSlitModel({"meta": meta, "slits": slits}).save(str(written))
     return written
