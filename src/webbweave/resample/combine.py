@@ -151,10 +151,12 @@ def resample_slit(
     grid, ratio = geometry.grid, geometry.ratio
     chosen = [exposures[index] for index in design.used]
     with progress.stage("drizzle"):
-        combine = combine_as_jwst if options.compat else combine_linearly
         has_area = bool(chosen[0].pixel_area)
         scale = 1.0 / ratio if has_area and is_flux_density(chosen[0].unit) else 1.0
-        planes = combine(chosen, grid, options, scale=scale, ratio=ratio)
+        if options.compat:
+            planes = combine_as_jwst(chosen, grid, options, scale=scale, ratio=ratio)
+        else:
+            planes = combine_linearly(chosen, grid, options, scale=scale)
     return ResampledSlit(
         **vars(planes),
         grid=grid,

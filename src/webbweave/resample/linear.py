@@ -20,13 +20,13 @@ from webbweave.resample.planes import Planes, context_image, science_values, tot
 from webbweave.resample.rejection import median_of_exposures, reject_outliers
 from webbweave.resample.weights import pixel_weights
 
-__all__ = ["Drizzled", "combine_linearly"]
+__all__ = ["DrizzledExposure", "combine_linearly"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Drizzled:
+class DrizzledExposure:
     """
     One exposure on the output grid.
 
@@ -57,7 +57,7 @@ class Drizzled:
             mean: NDArray[np.float64] = (self.shares.T @ self.values) / self.weight
         return mean
 
-    def without(self, rejected: NDArray[np.bool_]) -> Drizzled:
+    def without(self, rejected: NDArray[np.bool_]) -> DrizzledExposure:
         """
         Take pixels out.
 
@@ -68,13 +68,13 @@ class Drizzled:
 
         Returns
         -------
-        Drizzled
+        DrizzledExposure
             The exposure without them.
         """
         kept = self.shares.copy()
         kept.data[np.repeat(rejected, np.diff(kept.indptr))] = 0.0
         kept.eliminate_zeros()
-        return Drizzled(self.values, self.variances, kept)
+        return DrizzledExposure(self.values, self.variances, kept)
 
 
 def combine_linearly(
@@ -83,7 +83,6 @@ def combine_linearly(
     options: ResampleOptions,
     *,
     scale: float,
-    ratio: float,
 ) -> Planes:
     """
     Drizzle all exposures and propagate their noise exactly.
@@ -98,15 +97,12 @@ def combine_linearly(
         How to do it.
     scale : float
         What a science value is multiplied with.
-    ratio : float
-        Input pixel scale over output pixel scale; not needed, as `scale` says all.
 
     Returns
     -------
     Planes
         The arrays of the product.
     """
-    del ratio
     weights = pixel_weights(exposures, options.weight_type)
     variances = _variances(exposures, scale)
     drizzled = [
@@ -135,7 +131,7 @@ def _drizzle(
     grid: OutputGrid,
     scale: float,
     options: ResampleOptions,
-) -> Drizzled:
+) -> DrizzledExposure:
     window = exposure.grid.window
     x, y = grid.pixel_map(exposure)
     shares = resampling_matrix(
@@ -149,7 +145,7 @@ def _drizzle(
     if not shares.nnz:
         log.warning("%s: none of its pixels falls on the output grid", exposure.name)
     values = np.nan_to_num(science_values(exposure, scale)[window].astype(np.float64)).ravel()
-    return Drizzled(values, variances, shares)
+    return DrizzledExposure(values, variances, shares)
 
 
 def _variances(
@@ -193,7 +189,7 @@ def _normalised(shares: sparse.csr_array, weight: NDArray[np.float64]) -> sparse
 
 def _finish(
     exposures: Sequence[SlitExposure],
-    drizzled: Sequence[Drizzled],
+    drizzled: Sequence[DrizzledExposure],
     matrices: Sequence[sparse.csr_array],
     data: NDArray[np.float64],
     weight: NDArray[np.float64],
@@ -250,7 +246,7 @@ def _products(
 
 
 def _data_quality(
-    exposures: Sequence[SlitExposure], drizzled: Sequence[Drizzled], shape: tuple[int, int]
+    exposures: Sequence[SlitExposure], drizzled: Sequence[DrizzledExposure], shape: tuple[int, int]
 ) -> NDArray[np.uint32]:
     """Combine the bits of all pixels that contribute to a cell."""
     dq = np.zeros(shape[0] * shape[1], dtype=np.uint32)

@@ -40,7 +40,7 @@ _CORRECTION_ODD, _CORRECTION_EVEN = 0.47, 1.4
 
 
 class _Drizzled(Protocol):
-    """What is needed of a drizzled exposure: see `webbweave.resample.linear.Drizzled`."""
+    """What is needed of a drizzled exposure: see `webbweave.resample.linear.DrizzledExposure`."""
 
     @property
     def values(self) -> NDArray[np.float64]: ...
@@ -84,7 +84,7 @@ def median_of_exposures(
 
     Parameters
     ----------
-    drizzled : sequence of Drizzled
+    drizzled : sequence of DrizzledExposure
         The exposures on the output grid.
 
     Returns
@@ -132,7 +132,7 @@ def reject_outliers(
 
     Parameters
     ----------
-    drizzled : sequence of Drizzled
+    drizzled : sequence of DrizzledExposure
         The exposures on the output grid.
     shape : (int, int)
         Shape (ny, nx) of that grid.

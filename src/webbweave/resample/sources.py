@@ -407,15 +407,18 @@ def resample_source(
 def _log_result(name: str, resampled: ResampledSlit, n_input: int) -> None:
     ny, nx = resampled.grid.shape
     log.info(
-        'Resampled %s: %d of %d exposures onto %d rows of %.4f" and %d columns, ratio %.4f',
+        'Resampled %s: %d of %d exposures onto %d rows and %d columns, %.4f" along the slit, '
+        "ratio %.4f",
         name,
         len(resampled.used),
         n_input,
         ny,
-        resampled.grid.pixel_scale,
         nx,
+        resampled.grid.pixel_scale,
         resampled.ratio,
     )
+    if resampled.n_rejected:
+        log.info("%s: %d pixels rejected as outliers", name, resampled.n_rejected)
 
 
 def _exposure_designs(design: Design, slits: Sequence[SlitInput]) -> list[Design]:
