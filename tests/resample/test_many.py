@@ -185,3 +185,26 @@ def test_bad_input_is_refused_at_once(visit, tmp_path):
     with pytest.raises(UnsupportedInputError, match="two dimensions"):
         resample_sources([path], output)
     assert not output.exists()
+
+
+def test_sources_of_their_own_files_share_wavelengths(visit, tmp_path):
+    results = resample_sources(
+        visit, tmp_path, sources=["A", "C d"], parameters={"wavelength_grid": "common-linear"}
+    )
+    spectra = []
+    for result in results:
+        with datamodels.open(result.path) as product:
+            spectra.append(np.array(product.wavelength[0]))
+    np.testing.assert_array_equal(*spectra)
+    np.testing.assert_allclose(np.diff(spectra[0]), np.diff(spectra[0])[0], rtol=1e-3)
+
+
+def test_files_that_change_are_opened_anew(tmp_path):
+    def write(source):
+        model = synthetic.multi_slit_model(1, (source,))
+        model.save(tmp_path / "one_cal.fits")
+
+    write("A")
+    assert resample_sources([tmp_path / "one_cal.fits"], tmp_path)[0].source == "A"
+    write("Bcd")
+    assert resample_sources([tmp_path / "one_cal.fits"], tmp_path)[0].source == "Bcd"

@@ -10,6 +10,8 @@ import asdf
 import numpy as np
 import pytest
 import synthetic
+from astropy.modeling.models import Identity, Shift
+from gwcs import WCS
 from stdatamodels.jwst import datamodels
 
 from webbweave import ResampleSpecStep
@@ -511,3 +513,34 @@ def test_warnings_are_kept_by_source(tmp_path):
     bad = product.slits[1].source_name
     assert list(step.warnings) == [bad]
     assert any("VAR_FLAT has shape (3, 3)" in text for text in step.warnings[bad])
+
+
+@pytest.mark.parametrize("grid", ["common", "common-linear", "common-log"])
+def test_one_wavelength_grid_for_all_sources(grid):
+    models = visit(2, sources=("A", "B"))
+    for model in models:
+        # The second slit sees wavelengths further in the red.
+        slit = tree_of(model)["slits"][1]
+        slit["meta"]["wcs"] = redder(slit["meta"]["wcs"])
+    own = call(models).slits
+    assert not np.array_equal(own[0].wavelength[0], own[1].wavelength[0])
+    first, second = call(models, wavelength_grid=grid).slits
+    np.testing.assert_array_equal(first.wavelength[0], second.wavelength[0])
+    wavelength = first.wavelength[0]
+    step = float(np.diff(wavelength).max())
+    assert wavelength[0] == pytest.approx(own[0].wavelength[0, 0], abs=step)
+    assert wavelength[-1] == pytest.approx(own[1].wavelength[0, -1], abs=step)
+    # Each source has data in its own range only, and up to the ends of its tilted columns.
+    for slit, alone in ((first, own[0]), (second, own[1])):
+        seen = wavelength[np.isfinite(slit.data).any(axis=0)]
+        assert seen[0] == pytest.approx(alone.wavelength[0, 0], abs=0.02)
+        assert seen[-1] == pytest.approx(alone.wavelength[0, -1], abs=0.02)
+
+
+def redder(wcs, shift=0.1):
+    """The same WCS with longer wavelengths [micron]."""
+    first, *others = wcs.pipeline
+    moved = first.transform | (Identity(2) & Shift(shift))
+    redder = WCS([(first.frame, moved), *[(step.frame, step.transform) for step in others]])
+    redder.bounding_box = wcs.bounding_box.bounding_box(order="F")
+    return redder

@@ -6,7 +6,8 @@ import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,23 @@ from webbweave.parallel import Submits, run_in_order, thread_count
 from webbweave.progress import Progress
 from webbweave.resample.products import SlitInput, group_by_source
 from webbweave.resample.resample_spec_step import ResampleSpecStep
-from webbweave.resample.sources import open_slits, reason_of, select_sources
+from webbweave.resample.sources import (
+    Recipe,
+    open_slits,
+    reason_of,
+    select_sources,
+    with_common_wavelengths,
+)
+from webbweave.resample.wavelength_grid import is_common
 from webbweave.stpipe import strip_suffix
 
 __all__ = ["SourceResult", "SourceTask", "resample_one_source", "resample_sources"]
 
 log = logging.getLogger(__name__)
+
+#: A worker keeps so many files open from one source to the next; arrays stay on disk, and each WCS
+#: is text until its source is resampled.
+_FILES_KEPT = 16
 
 
 @dataclass(frozen=True)
@@ -129,12 +141,30 @@ def resample_sources(
     parameters = {"sources": None} | dict(parameters or {}) | {"maximum_cores": "none"}
     if parameters.pop("sources") is not None:
         raise ValueError("sources: expected as an argument, not among the parameters")
-    ResampleSpecStep(**parameters).recipe()
-    tasks = _tasks(inputs, Path(output_dir), parameters, sources)
-    threads = min(thread_count(maximum_cores), len(tasks))
-    return list(
-        run_in_order(resample_one_source, tasks, threads=threads, executor=executor, lost=_lost)
-    )
+    recipe = ResampleSpecStep(**parameters).recipe()
+    if is_common(recipe.options.wavelength_grid):
+        # Settled here: a worker sees one source only.
+        parameters["wavelength_grid"] = _common_wavelengths(inputs, sources, recipe)
+    try:
+        tasks = _tasks(inputs, Path(output_dir), parameters, sources)
+        threads = min(thread_count(maximum_cores), len(tasks))
+        return list(
+            run_in_order(resample_one_source, tasks, threads=threads, executor=executor, lost=_lost)
+        )
+    finally:
+        _slits_of_file.cache_clear()
+
+
+def _common_wavelengths(
+    init: Any, sources: Sequence[str | int] | None, recipe: Recipe
+) -> str | list[float]:
+    groups = select_sources(_opened(collect_inputs(init)), _texts(sources))
+    chosen = with_common_wavelengths(groups, recipe, Progress()).options.wavelength_grid
+    return chosen.tolist() if isinstance(chosen, np.ndarray) else str(chosen)
+
+
+def _texts(sources: Sequence[str | int] | None) -> list[str] | None:
+    return None if sources is None else [str(source) for source in sources]
 
 
 def _tasks(
@@ -149,11 +179,10 @@ def _tasks(
     for member in inputs.members:
         if member.path is None:
             raise TypeError(f"{member.name}: expected a path, found an open model")
-        for slit in _named_slits(replace(inputs, members=(member,))):
+        for slit in _slits_of(member.path):
             slits.append(slit)
             path_of[id(slit)] = str(member.path)
-    wanted = None if sources is None else [str(source) for source in sources]
-    groups = select_sources(slits, wanted)
+    groups = select_sources(slits, _texts(sources))
     root, _ = strip_suffix(inputs.product_name or Path(inputs.members[0].name).stem)
     tasks, taken = [], set()
     for source, group in groups.items():
@@ -167,14 +196,19 @@ def _tasks(
     return tasks
 
 
-def _named_slits(inputs: Inputs) -> list[SlitInput]:
-    """The slits of an exposure, with their names and nothing else."""
-    exposure_tree: dict[str, Any] = {}
-    names = ("source_name", "source_id", "name")
-    return [
-        SlitInput(slit.name, {name: slit.tree.get(name) for name in names}, exposure_tree)
-        for slit in _opened(inputs)
-    ]
+def _slits_of(path: str | Path) -> list[SlitInput]:
+    """The slits of a file, which is opened once for all of its sources."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        # Opening it tells what is wrong.
+        return _opened(collect_inputs([path]))
+    return _slits_of_file(str(path), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=_FILES_KEPT)
+def _slits_of_file(path: str, _mtime: int, _size: int) -> list[SlitInput]:
+    return _opened(collect_inputs([path]))
 
 
 def _opened(inputs: Inputs) -> list[SlitInput]:
@@ -225,7 +259,7 @@ def resample_one_source(task: SourceTask) -> SourceResult:
 
 
 def _write_products(task: SourceTask) -> list[Path]:
-    slits = group_by_source(_opened(collect_inputs(list(task.paths))))[task.source]
+    slits = group_by_source([slit for path in task.paths for slit in _slits_of(path)])[task.source]
     step = ResampleSpecStep(**task.parameters)
     made = step.process([_slit_model(slit) for slit in slits])
     products = made if isinstance(made, list) else [made]

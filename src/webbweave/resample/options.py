@@ -47,7 +47,8 @@ class ResampleOptions:
     output_wcs : str
         An ASDF file with the grid to resample onto; '' to design one.
     wavelength_grid : str or array_like
-        Wavelengths of the output: 'native', 'linear', 'log', a number (columns per native column),
+        Wavelengths of the output: 'native', 'linear', 'log', each also for all sources alike
+        ('common', 'common-linear', 'common-log'), a number (columns per native column),
         or the wavelengths themselves [micron], ascending. The step also takes the path of a table.
     propagate_dq : bool
         Also combine the data-quality bits of the pixels that contribute.

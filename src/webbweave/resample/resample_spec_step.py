@@ -27,6 +27,7 @@ from webbweave.resample.sources import (
     resample_all,
     resample_source,
     select_sources,
+    with_common_wavelengths,
 )
 from webbweave.resample.wavelength_grid import names_file
 from webbweave.stpipe import WeaveStep
@@ -54,7 +55,7 @@ class ResampleSpecStep(WeaveStep):
     pixel_scale        = float(default=None)                               # Output pixel scale along the slit in arcsec; goes before the ratio
     output_shape       = int_list(min=2, max=2, default=None)              # Columns and rows nx,ny of the product; cut or added at the high end
     output_wcs         = string(default='')                                # ASDF file with the grid to resample onto
-    wavelength_grid    = pass(default='native')                            # native, linear, log, columns per native column, a file, or wavelengths in micron
+    wavelength_grid    = pass(default='native')                            # native, linear, log, the same as common, common-linear, common-log, columns per native column, a file, or wavelengths in micron
     fillval            = string(default='NAN')                             # Value of output pixels without data
     weight_type        = option('ivm', 'exptime', None, default='ivm')     # Weight of the input pixels
     combine            = option('mean', 'median', 'clip', default='mean')  # How exposures are combined
@@ -137,6 +138,7 @@ class ResampleSpecStep(WeaveStep):
             log.warning("%s: slits of three dimensions are not resampled", inputs.members[0].name)
             return _skipped(inputs.members[0].open())
         groups = select_sources(opened.slits, _listed(self.sources))
+        recipe = with_common_wavelengths(groups, recipe, self.progress)
         if opened.is_multi:
             return self._multi_slit(inputs, opened, groups, recipe)
         return self._one_slit(inputs, opened, groups, recipe)

@@ -22,8 +22,14 @@ from webbweave.resample.combine import Design, ResampledSlit, design_grid, resam
 from webbweave.resample.exposure import ExposureSummary, SlitExposure
 from webbweave.resample.geometry import GivenWCS
 from webbweave.resample.options import ResampleOptions
-from webbweave.resample.products import SlitInput, group_by_source, slit_inputs
+from webbweave.resample.products import (
+    SlitInput,
+    central_wavelengths,
+    group_by_source,
+    slit_inputs,
+)
 from webbweave.resample.slit_products import SourceProduct, source_product
+from webbweave.resample.wavelength_grid import common_wavelengths, is_common
 from webbweave.wcs import TemplateCache
 
 __all__ = [
@@ -37,6 +43,7 @@ __all__ = [
     "resample_all",
     "resample_source",
     "select_sources",
+    "with_common_wavelengths",
 ]
 
 log = logging.getLogger(__name__)
@@ -402,6 +409,52 @@ def resample_source(
         for spectrum in spectra:
             spill(spectrum.tree)
     return spectra
+
+
+def with_common_wavelengths(
+    groups: Mapping[str, Sequence[SlitInput]], recipe: Recipe, progress: Progress
+) -> Recipe:
+    """
+    Settle the wavelengths, if all sources are to have the same.
+
+    Parameters
+    ----------
+    groups : mapping of str to sequence of SlitInput
+        The slits of each source.
+    recipe : Recipe
+        What to make.
+    progress : Progress
+        Where to count the time.
+
+    Returns
+    -------
+    Recipe
+        The same, with the wavelengths of all sources in place of the wish for a common grid.
+    """
+    choice = recipe.options.wavelength_grid
+    if not is_common(choice) or recipe.given_wcs is not None:
+        return recipe
+    natives = []
+    options = replace(recipe.options, wavelength_grid="native")
+    for source, slits in progress.track(groups.items(), "Wavelengths", len(groups)):
+        try:
+            with progress.stage("geometry"):
+                grid = design_grid([slit.exposure() for slit in slits], options).geometry.grid
+        except (WeaveError, ValueError) as error:
+            # Said again, and noted, when it is resampled.
+            log.debug("source %s has no wavelengths: %s", source, error)
+            continue
+        natives.append(np.sort(central_wavelengths(grid)))
+    if not natives:
+        return replace(recipe, options=options)
+    wavelengths = common_wavelengths(natives, str(choice))
+    log.info(
+        "All sources get %d wavelengths from %.4f to %.4f micron",
+        wavelengths.size,
+        wavelengths[0],
+        wavelengths[-1],
+    )
+    return replace(recipe, options=replace(options, wavelength_grid=wavelengths))
 
 
 def _log_result(name: str, resampled: ResampledSlit, n_input: int) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from webbweave.resample.wavelengths import WavelengthTable
+from webbweave.resample.wavelengths import WavelengthTable, merge_wavelengths
 
-__all__ = ["design_table", "names_file", "parse_wavelength_grid"]
+__all__ = ["common_wavelengths", "design_table", "is_common", "names_file", "parse_wavelength_grid"]
 
-_NAMED = ("native", "linear", "log")
+#: The names of grids; what they are called for one source, where all sources share one.
+_NAMED = {"native": "native", "linear": "linear", "log": "log"} | {
+    "common": "native",
+    "common-linear": "linear",
+    "common-log": "log",
+}
 
 
 def parse_wavelength_grid(
@@ -21,8 +28,9 @@ def parse_wavelength_grid(
     Parameters
     ----------
     choice : str, float or array_like
-        'native', 'linear', 'log', a number of columns per native column (also as text), the path of
-        a table, or wavelengths [micron].
+        'native', 'linear', 'log', the same for all sources as 'common', 'common-linear',
+        'common-log', a number of columns per native column (also as text), the path of a table, or
+        wavelengths [micron].
 
     Returns
     -------
@@ -76,6 +84,43 @@ def names_file(choice: str | float | NDArray[np.float64]) -> bool:
     return isinstance(parsed, str) and parsed not in _NAMED
 
 
+def is_common(choice: str | float | NDArray[np.float64]) -> bool:
+    """
+    Tell whether all sources are to have the same wavelengths, which are not given.
+
+    Parameters
+    ----------
+    choice : str, float or array_like
+        As for `parse_wavelength_grid`.
+
+    Returns
+    -------
+    bool
+        True for 'common', 'common-linear' and 'common-log'.
+    """
+    return isinstance(choice, str) and choice.startswith("common") and choice in _NAMED
+
+
+def common_wavelengths(natives: Sequence[NDArray[np.float64]], choice: str) -> NDArray[np.float64]:
+    """
+    Make one grid of the native wavelengths of several sources.
+
+    Parameters
+    ----------
+    natives : sequence of ndarray of float64, shape (n_s,)
+        Native wavelengths of each source [micron], ascending; at least one.
+    choice : {'common', 'common-linear', 'common-log'}
+        The wavelengths of the first source, continued by those of the others where they go further;
+        or equal steps over the range of all.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        The wavelengths [micron].
+    """
+    return design_table(merge_wavelengths(natives), _NAMED[choice]).wavelengths
+
+
 def design_table(
     wavelengths: NDArray[np.float64],
     choice: str | float | NDArray[np.float64] = "native",
@@ -96,6 +141,7 @@ def design_table(
           whole number; wavelengths are interpolated, and the gaps stay.
         - 'linear', 'log': equal steps in wavelength, or in its logarithm, over the same range, as
           long as the median native step; in a gap, the columns stay empty.
+        - 'common', 'common-linear', 'common-log': for one source, the same.
         - wavelengths [micron], ascending: these.
     continued : bool, optional
         Continue the table linearly beyond its ends.
@@ -116,6 +162,8 @@ def design_table(
     choice = parse_wavelength_grid(choice)
     if isinstance(choice, np.ndarray):
         return _given(choice, wavelengths)
+    if isinstance(choice, str):
+        choice = _NAMED.get(choice, choice)
     is_native = choice == "native"
     native = WavelengthTable.from_wavelengths(
         wavelengths, continued=continued, compat=compat and is_native
