@@ -179,6 +179,53 @@ def errors():
     save(figure, "errors")
 
 
+def exact_ratio(exposures, matrices, result, n_row, n_column):
+    """Median true scatter of sums over their stated error, without any simulation."""
+    variances = [
+        np.where(exposure.good, sum(exposure.variances.values()), 0.0).ravel().astype(float)
+        for exposure in exposures
+    ]
+    inside = inner(result)
+    ny, nx = inside.shape
+    middle = ny // 2 - n_row // 2
+    ratios = []
+    for y in range(ny - n_row + 1) if n_row == n_column else [middle]:
+        for x in range(6, nx - n_column - 6, 3):
+            window = (slice(y, y + n_row), slice(x, x + n_column))
+            if not inside[window].all():
+                continue
+            box = np.zeros((ny, nx))
+            box[window] = 1.0
+            coefficients = (matrix.T @ box.ravel() for matrix in matrices)
+            true = sum((c**2 * v).sum() for c, v in zip(coefficients, variances, strict=True))
+            ratios.append(np.sqrt(true / (result.error[window].astype(float) ** 2).sum()))
+    return np.median(ratios)
+
+
+def table_of_sums():
+    """Print the table of the user guide."""
+    exposures = bundled()
+    shapes = ((5, 5), (9, 9), (9, 5), (3, 3), (9, 1), (1, 1))
+    modes = {
+        "total": {},
+        "total, inf": {"error_aperture": np.inf},
+        "pixel": {"error_mode": "pixel"},
+        "compat": {"compat": True},
+    }
+    for grid in ("native", 2):
+        print(f"exact ratios, wavelength_grid {grid}, rows x columns:")
+        for label, settings in modes.items():
+            is_compat = label == "compat"
+            options = ResampleOptions(wavelength_grid=grid, save_matrix=not is_compat, **settings)
+            result = resample_slit(exposures, options)
+            matrices = list(compat_matrices(exposures, result)) if is_compat else result.matrix
+            ratios = [
+                f"{ny} x {nx} {exact_ratio(exposures, matrices, result, ny, nx):.3f}"
+                for ny, nx in (shapes if grid == "native" else shapes[:1])
+            ]
+            print(f"  {label:12s}", ", ".join(ratios))
+
+
 def draw_correlations(axes, noise, result):
     steps = {(0, 1): "wavelength", (1, 0): "along the slit", (1, 1): "diagonal"}
     inside = inner(result)
@@ -346,5 +393,5 @@ def grids():
 
 if __name__ == "__main__":
     with plt.rc_context(STYLE):
-        for draw in (errors, slit_edges, robust, grids):
+        for draw in (errors, table_of_sums, slit_edges, robust, grids):
             draw()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
 import asdf
 import numpy as np
@@ -374,3 +376,14 @@ def test_d24_what_arrives():
     assert drizzled.weight.sum() == pytest.approx(400 - 20 * 3.7, rel=1e-12)
     fields = {field.name for field in dataclasses.fields(drizzled)}
     assert not {"nmiss", "nskip"} & fields
+
+
+def test_every_difference_is_on_the_page_with_its_test(repository):
+    page = (repository / "docs" / "differences.rst").read_text(encoding="utf-8")
+    assert {int(n) for n in re.findall(r"\* - D(\d+)$", page, re.MULTILINE)} == set(range(1, 25))
+    sources = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")]
+    existing = {name for text in sources for name in re.findall(r"^def (test_\w+)", text, re.M)}
+    named = set(re.findall(r"``(test_\w+)``", page))
+    assert named <= existing
+    own = {name for name in globals() if re.match(r"test_d\d", name)}
+    assert own <= named
