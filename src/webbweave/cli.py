@@ -75,8 +75,9 @@ def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     resample = commands.add_parser(
         "resample",
-        help="rectify and combine NIRSpec slit spectra (s2d)",
-        description="Rectify, drizzle and combine calibrated NIRSpec slit spectra (s2d).",
+        help="rectify and combine slit spectra of NIRSpec and MIRI (s2d)",
+        description="Rectify, drizzle and combine calibrated slit spectra (s2d): NIRSpec MOS, "
+        "fixed slits and lamps, MIRI LRS.",
         epilog="Exit status: 0; 1 if some of the sources failed and the product holds the others; "
         "2 for input or options that cannot be worked with.",
     )

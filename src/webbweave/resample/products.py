@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -298,7 +299,7 @@ def product_tree(
     tree["meta"]["resample"] = _settings(resampled, options) | {"pointings": pointings}
     if not options.compat:
         _set_fits_wcs(tree, resampled, sources)
-        set_noise(tree, resampled, [inputs[index].name for index in resampled.used])
+        set_noise(tree, resampled, [PurePath(inputs[index].name).name for index in resampled.used])
     set_path(tree, "meta.cal_step.resample", "COMPLETE")
     tree["meta"]["model_type"] = "SlitModel"
     tree["data"] = resampled.data

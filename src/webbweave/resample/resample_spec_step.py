@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 class ResampleSpecStep(WeaveStep):
     """
-    Rectify and combine slit spectra of NIRSpec: product ``s2d``.
+    Rectify and combine slit spectra of NIRSpec and MIRI: product ``s2d``.
 
     The step takes a file, an association, a model, or a list of any of these. A SlitModel, or
     several of the same source, give a SlitModel; MultiSlitModels give a MultiSlitModel with one
