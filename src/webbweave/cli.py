@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import webbweave
 from webbweave.errors import WeaveError
+from webbweave.progress import Progress
 
 __all__ = ["main"]
 
@@ -227,7 +230,8 @@ def _run(
     except ValidationError as error:
         raise ValueError(str(error)) from error
     step.progress.bar = not options.quiet
-    result = step.run(inputs)
+    with _noted_interrupts(step.progress):
+        result = step.run(inputs)
     products = result if isinstance(result, list) else [result]
     step.output_dir = options.output_dir
     with step.progress.stage("save"):
@@ -244,6 +248,25 @@ def _run(
         _print_summary(products, step, written)
     # Which failed, and why, is in the log.
     return EXIT_SOME_FAILED if step.failures else 0
+
+
+@contextmanager
+def _noted_interrupts(progress: Progress) -> Iterator[None]:
+    """Note an interrupt, so that it is not lost if something swallows the exception."""
+
+    def note(*_: Any) -> None:
+        progress.interrupted = True
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGINT, note)
+    except ValueError:  # only the main thread may set handlers
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _save_picture(path: Path, product: Any) -> Path:

@@ -24,10 +24,14 @@ class Progress:
         Whether to draw progress bars; they appear on a terminal only.
     seconds : dict of str to float
         Wall time per stage so far [s].
+    interrupted : bool
+        Whether the user wants to stop. An interrupt alone may be lost in foreign code that catches
+        whatever comes, such as the import of a compiled module.
     """
 
     bar: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
+    interrupted: bool = False
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -63,7 +67,7 @@ class Progress:
 
     def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
         """
-        Draw a bar while items are taken.
+        Draw a bar while items are taken, and stop if the work is interrupted.
 
         Parameters
         ----------
@@ -77,13 +81,23 @@ class Progress:
         Returns
         -------
         iterable
-            The items; unchanged if no bar is wanted, or tqdm is not there.
+            The items; without a bar if none is wanted, or tqdm is not there.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On taking the next item, if `interrupted` is set.
         """
-        if not self.bar:
-            return items
-        try:
-            from tqdm import tqdm
-        except ImportError:
-            return items
-        bar: Iterable[T] = tqdm(items, desc=description, total=total, leave=False, disable=None)
-        return bar
+        if self.bar:
+            try:
+                from tqdm import tqdm
+            except ImportError:
+                return self._watched(items)
+            items = tqdm(items, desc=description, total=total, leave=False, disable=None)
+        return self._watched(items)
+
+    def _watched(self, items: Iterable[T]) -> Iterator[T]:
+        for item in items:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            yield item

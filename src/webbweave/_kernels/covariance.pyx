@@ -75,8 +75,8 @@ def covariance_reach(first, cell, *, Py_ssize_t n_row, Py_ssize_t n_column):
 
 
 def covariance_add(first, cell, share, weight, keep, variance, taper, row_sum, diagonal,
-                   covariance, *, double scale, Py_ssize_t reach_y, Py_ssize_t reach_x, Py_ssize_t cell_start,
-                   Py_ssize_t cell_stop):
+                   covariance, *, double scale, Py_ssize_t reach_y, Py_ssize_t reach_x,
+                   Py_ssize_t cell_start, Py_ssize_t cell_stop):
     """Add one exposure to the cells [cell_start, cell_stop) of the outputs, in place."""
     cdef ww_covariance_matrix matrix
     cdef ww_covariance_input source
