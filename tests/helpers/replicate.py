@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from stdatamodels.jwst.datamodels import MultiSlitModel
 
 from webbweave.data import example_exposures
-from webbweave.datamodels import read_model, tree_of
+from webbweave.datamodels import read_model, save_model, tree_of
 
 #: What belongs to a slit; the rest of the metadata is that of the exposure.
 _OF_THE_SLIT = ("wcs", "wcsinfo", "photometry", "bunit_data", "bunit_err")
@@ -26,22 +27,26 @@ def multi_slit_files(folder: str | Path, n_slit: int, n_exposure: int = 3) -> li
     n_slit : int
         Number of slits per exposure; all have the same pixels, and names and sources of their own.
     n_exposure : int, optional
-        Number of exposures; the three are taken in turn.
+        Number of exposures; from the fourth on, they are copies of the first three.
 
     Returns
     -------
     list of path
         The files.
     """
-    paths = list(example_exposures())
-    return [
-        _multi_slit_file(paths[number % len(paths)], Path(folder), n_slit, number + 1)
-        for number in range(n_exposure)
-    ]
+    written: list[Path] = []
+    examples = list(example_exposures())
+    for number in range(n_exposure):
+        path = Path(folder) / f"jw01345062001_03101_{number + 1:05d}_nrs2_cal.fits"
+        if number < len(examples):
+            _write_multi_slit_file(examples[number], path, n_slit)
+        else:
+            shutil.copy(written[number % len(examples)], path)
+        written.append(path)
+    return written
 
 
-def _multi_slit_file(path: Path, folder: Path, n_slit: int, number: int) -> Path:
-    written = folder / f"jw01345062001_03101_{number:05d}_nrs2_cal.fits"
+def _write_multi_slit_file(path: Path, written: Path, n_slit: int) -> None:
     slits = []
     for index in range(n_slit):
         # Opened anew: slits that share objects would be written with references to each other.
@@ -55,6 +60,4 @@ def _multi_slit_file(path: Path, folder: Path, n_slit: int, number: int) -> Path
         slits.append(slit)
     meta = {key: value for key, value in tree["meta"].items() if key not in _OF_THE_SLIT}
     meta["model_type"] = "MultiSlitModel"
-    meta["observation"]["exposure_number"] = str(number)
-    MultiSlitModel({"meta": meta, "slits": slits}).save(str(written))
-    return written
+    save_model(MultiSlitModel({"meta": meta, "slits": slits}), written)
