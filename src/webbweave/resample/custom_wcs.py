@@ -16,7 +16,7 @@ from webbweave.errors import InputError
 from webbweave.resample.exposure import SlitExposure
 from webbweave.resample.footprint import sky_box_region
 from webbweave.resample.grid import on_full_array
-from webbweave.resample.scales import spatial_scale, wcs_scale
+from webbweave.resample.scales import has_inverse, spatial_scale, wcs_scale
 
 __all__ = ["CustomGrid", "GivenWCS", "build_custom_grid", "custom_scales"]
 
@@ -272,10 +272,8 @@ def _check_kind(given: GivenWCS) -> None:
     unit = str(wcs.output_frame.unit[-1])
     if unit not in ("um", "micron"):
         raise InputError(f"{given.name}: expected wavelengths in micron, found {unit}")
-    try:
-        _ = wcs.backward_transform
-    except NotImplementedError as error:
-        raise InputError(f"{given.name}: the WCS has no inverse") from error
+    if not has_inverse(wcs):
+        raise InputError(f"{given.name}: the WCS has no inverse")
 
 
 def _box(wcs: WCS) -> tuple[tuple[float, float], tuple[float, float]] | None:

@@ -13,7 +13,7 @@ from webbweave.resample.options import ResampleOptions
 from webbweave.resample.tangent import angular_separation
 from webbweave.wcs import FastWcs
 
-__all__ = ["is_flux_density", "scale_ratio", "spatial_scale", "wcs_scale"]
+__all__ = ["has_inverse", "is_flux_density", "scale_ratio", "spatial_scale", "wcs_scale"]
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def spatial_scale(exposure: SlitExposure, *, compat: bool = False) -> float | No
     if not grid.on_sky:
         return None
     wcs = exposure.wcs.to_gwcs() if isinstance(exposure.wcs, FastWcs) else exposure.wcs
-    if compat and _has_inverse(wcs):
+    if compat and has_inverse(wcs):
         x, y = (sum(limits) / 2 for limits in grid.box)
         return wcs_scale(wcs, x, y, dispersion_axis=exposure.dispersion_axis)
     row = (grid.ra.shape[0] - 1) // 2
@@ -55,7 +55,20 @@ def spatial_scale(exposure: SlitExposure, *, compat: bool = False) -> float | No
     return 3600.0 * scale if math.isfinite(scale) else None
 
 
-def _has_inverse(wcs: WCS) -> bool:
+def has_inverse(wcs: WCS) -> bool:
+    """
+    Tell whether a WCS can be inverted; gwcs raises where it cannot.
+
+    Parameters
+    ----------
+    wcs : `~gwcs.WCS`
+        The WCS.
+
+    Returns
+    -------
+    bool
+        True if it goes from the world to pixels as well.
+    """
     try:
         return wcs.backward_transform is not None
     except NotImplementedError:

@@ -6,6 +6,7 @@ same meaning does, in the same order of operations.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -35,7 +36,7 @@ class NotPlainError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Transform:
+class Transform(ABC):
     """Base of all."""
 
     #: Number of coordinates that go in and come out.
@@ -69,8 +70,8 @@ class Transform:
         """
         return self._record(graph, inputs)
 
-    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
-        raise NotImplementedError
+    @abstractmethod
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]: ...
 
 
 @dataclass(frozen=True, slots=True)
