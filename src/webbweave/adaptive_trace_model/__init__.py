@@ -1,0 +1,1 @@
+"""Spline models of spectral traces, and oversampling with them."""

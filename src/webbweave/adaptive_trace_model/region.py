@@ -1,0 +1,40 @@
+"""One slice or slit, cut out of the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Region"]
+
+
+@dataclass(frozen=True)
+class Region:
+    """
+    The pixels of a slice or slit, column by column.
+
+    The arrays are transposed with respect to the image: a column across the dispersion is
+    contiguous in memory, since that is what every kernel works on.
+
+    Parameters
+    ----------
+    label : int
+        Number of the region in the region map.
+    first_row : int
+        Row of the image that row 0 of the cut-out is; all columns of the image are in it.
+    inside : ndarray of bool, shape (n_column, n_row)
+        The pixels that belong to the region.
+    flux, alpha : ndarray of float64, shape (n_column, n_row)
+        Data, and the coordinate along the slit; NaN outside the region.
+    error : ndarray of float64, shape (n_column, n_row), optional
+        Standard deviation of the flux; NaN outside the region.
+    """
+
+    label: int
+    first_row: int
+    inside: NDArray[np.bool_]
+    flux: NDArray[np.float64]
+    alpha: NDArray[np.float64]
+    error: NDArray[np.float64] | None = None

@@ -1,0 +1,272 @@
+"""All splines of an exposure, in flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntFlag
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import BSpline
+
+__all__ = ["DEGREE", "ColumnFlag", "TraceModel"]
+
+#: All splines are cubic.
+DEGREE = 3
+
+
+class ColumnFlag(IntFlag):
+    """How a column of a region came by its model, or why it has none."""
+
+    TOO_FEW = 1
+    """Not more valid pixels than `require_ngood`: nothing was tried."""
+    TOO_SPARSE = 2
+    """The samples of the window leave gaps that are wider than the knots allow."""
+    SINGULAR = 4
+    """The samples do not determine the spline."""
+    BORROWED = 8
+    """The spline of another column is used."""
+    FEWER_KNOTS = 16
+    """The spline was fitted with three knots fewer."""
+    REFINED = 32
+    """The normal equations were near singular: solved by orthogonal rotations, or with two knot
+    intervals merged."""
+    NO_SCALE = 64
+    """No pixel of the column could be compared with the spline."""
+
+
+@dataclass(frozen=True)
+class TraceModel:
+    """
+    The splines of every column of every region of an exposure.
+
+    Region ``r`` of the arrays is the one with number ``labels[r]``; columns are those of an image
+    with the dispersion along x. The trace of a column at coordinate alpha is ``scale * s(alpha)``
+    for alpha in ``[lower, upper]``, where s is the cubic spline of the column ``model``.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n_region,)
+        The numbers of the regions, ascending; those without a single model too.
+    knots : ndarray of float64, shape (n_region, n_column, stride)
+        Knots of the spline that was fitted to a column, the first `n_knot` of them.
+    coefficients : ndarray of float64, shape (n_region, n_column, stride)
+        Coefficients of that spline, the first ``n_knot - 4`` of them.
+    n_knot : ndarray of int32, shape (n_region, n_column)
+        Number of knots; 0 where no spline was fitted.
+    lower, upper : ndarray of float64, shape (n_region, n_column)
+        Range of alpha of the samples that the spline was fitted to; NaN where there is none.
+    model : ndarray of int32, shape (n_region, n_column)
+        The column whose spline is used: its own, or that of another one; -1 for none.
+    scale : ndarray of float64, shape (n_region, n_column)
+        Factor of the spline, in the unit of the flux; NaN where there is no model.
+    flags : ndarray of uint8, shape (n_region, n_column)
+        Bits of `ColumnFlag`.
+    n_point, n_rejected : ndarray of int32, shape (n_region, n_column)
+        Samples in the window of a column, and how many of these the fit left out.
+    chi2 : ndarray of float32, shape (n_region, n_column)
+        Sum of squares of (data - trace) / error in the column over the number of its pixels; NaN
+        without errors.
+    scale_error : ndarray of float64, shape (n_region, n_column), optional
+        Standard deviation of `scale`.
+    covariance : ndarray of float32, shape (n_region, n_column, stride, 4), optional
+        Covariance of the coefficients j and j + 0..3 of the fitted spline: enough for the variance
+        of the spline anywhere.
+    """
+
+    labels: NDArray[np.int64]
+    knots: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+    n_knot: NDArray[np.int32]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    model: NDArray[np.int32]
+    scale: NDArray[np.float64]
+    flags: NDArray[np.uint8]
+    n_point: NDArray[np.int32]
+    n_rejected: NDArray[np.int32]
+    chi2: NDArray[np.float32]
+    scale_error: NDArray[np.float64] | None = field(default=None)
+    covariance: NDArray[np.float32] | None = field(default=None)
+
+    @classmethod
+    def empty(
+        cls, labels: NDArray[np.int64], n_column: int, stride: int, *, errors: bool = False
+    ) -> TraceModel:
+        """
+        Make a trace model without a single spline, to be filled.
+
+        Parameters
+        ----------
+        labels : ndarray of int64, shape (n_region,)
+            The numbers of the regions, ascending.
+        n_column : int
+            Width of the image.
+        stride : int
+            Room for the knots of a spline.
+        errors : bool, optional
+            With room for `scale_error` and `covariance`.
+
+        Returns
+        -------
+        TraceModel
+            Memory of splines that are never written is never touched.
+        """
+        shape = (len(labels), n_column)
+        return cls(
+            labels=np.asarray(labels, dtype=np.int64),
+            knots=np.zeros((*shape, stride)),
+            coefficients=np.zeros((*shape, stride)),
+            n_knot=np.zeros(shape, np.int32),
+            lower=np.full(shape, np.nan),
+            upper=np.full(shape, np.nan),
+            model=np.full(shape, -1, np.int32),
+            scale=np.full(shape, np.nan),
+            flags=np.zeros(shape, np.uint8),
+            n_point=np.zeros(shape, np.int32),
+            n_rejected=np.zeros(shape, np.int32),
+            chi2=np.full(shape, np.nan, np.float32),
+            scale_error=np.full(shape, np.nan) if errors else None,
+            covariance=np.zeros((*shape, stride, 4), np.float32) if errors else None,
+        )
+
+    @property
+    def n_model(self) -> int:
+        """Number of columns with a model."""
+        return int(np.count_nonzero(self.model >= 0))
+
+    def spline(self, region: int, column: int) -> BSpline:
+        """
+        Give the spline that a column uses.
+
+        Parameters
+        ----------
+        region : int
+            Number of the region, one of `labels`.
+        column : int
+            Column of the image.
+
+        Returns
+        -------
+        `scipy.interpolate.BSpline`
+            The spline of the normalised profile; its arrays are views.
+
+        Raises
+        ------
+        KeyError
+            If there is no such region, or the column has no model.
+        """
+        row = self._row(region)
+        source = int(self.model[row, column])
+        if source < 0:
+            raise KeyError(f"column {column} of region {region} has no model")
+        n_knot = int(self.n_knot[row, source])
+        knots = self.knots[row, source, :n_knot]
+        coefficients = self.coefficients[row, source, : n_knot - DEGREE - 1]
+        return BSpline.construct_fast(knots, coefficients, DEGREE)
+
+    def _row(self, region: int) -> int:
+        row = int(np.searchsorted(self.labels, region))
+        if row == len(self.labels) or self.labels[row] != region:
+            raise KeyError(f"no region {region}, there are {self.labels.tolist()}")
+        return row
+
+    def as_dicts(
+        self, order: NDArray[np.intp] | None = None
+    ) -> dict[int, dict[int, dict[str, Any]]]:
+        """
+        Give the models in the form of jwst: region to column to model, scale and bounds.
+
+        Parameters
+        ----------
+        order : ndarray of int, optional
+            The columns in the order of the dictionaries; ascending by default.
+
+        Returns
+        -------
+        dict
+            A dictionary per region, of ``{"model": BSpline, "scale": float, "bounds": (lo, hi)}``
+            per column; columns without a model are absent. Splines that are shared are one object.
+        """
+        columns = np.arange(self.model.shape[1]) if order is None else order
+        return {int(label): self._region_dict(int(label), columns) for label in self.labels}
+
+    def _region_dict(self, region: int, columns: NDArray[np.intp]) -> dict[int, dict[str, Any]]:
+        row = self._row(region)
+        splines: dict[int, BSpline] = {}
+        models = {}
+        for column in columns[self.model[row, columns] >= 0].tolist():
+            source = int(self.model[row, column])
+            if source not in splines:
+                splines[source] = self.spline(region, column)
+            models[column] = {
+                "model": splines[source],
+                "scale": float(self.scale[row, column]),
+                "bounds": (float(self.lower[row, source]), float(self.upper[row, source])),
+            }
+        return models
+
+    @classmethod
+    def from_dicts(cls, models: Mapping[int, Mapping[int, Any]], n_column: int) -> TraceModel:
+        """
+        Pack models of the form that `as_dicts` gives.
+
+        Parameters
+        ----------
+        models : dict
+            Region to column to ``{"model", "scale", "bounds"}``; the model is anything with the
+            attributes ``t``, ``c`` and ``k`` of `scipy.interpolate.BSpline`.
+        n_column : int
+            Width of the image.
+
+        Returns
+        -------
+        TraceModel
+            The same models.
+
+        Raises
+        ------
+        TypeError
+            If an entry is not such a dictionary, or its spline is not cubic; the message names
+            region and column.
+        ValueError
+            If a column is not in the image.
+        """
+        entries = [
+            (region, column, *_unpacked(entry, region, column, n_column))
+            for region, columns in models.items()
+            for column, entry in columns.items()
+        ]
+        stride = max((len(knots) for _, _, knots, *_ in entries), default=0)
+        packed = cls.empty(np.array(sorted(models), np.int64), n_column, stride)
+        for region, column, knots, coefficients, scale, (lower, upper) in entries:
+            place = packed._row(region), column
+            packed.knots[place][: len(knots)] = knots
+            packed.coefficients[place][: len(knots) - DEGREE - 1] = coefficients
+            packed.n_knot[place] = len(knots)
+            packed.lower[place], packed.upper[place] = lower, upper
+            packed.model[place], packed.scale[place] = column, scale
+        return packed
+
+
+def _unpacked(
+    entry: Any, region: int, column: int, n_column: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float, tuple[float, float]]:
+    where = f"spline_models[{region}][{column}]"
+    if not isinstance(entry, Mapping) or not {"model", "scale", "bounds"} <= entry.keys():
+        raise TypeError(
+            f"{where}: expected a dictionary with model, scale and bounds, "
+            f"found {type(entry).__name__}"
+        )
+    spline = entry["model"]
+    if not all(hasattr(spline, name) for name in "tck") or spline.k != DEGREE:
+        raise TypeError(f"{where}: expected a cubic BSpline, found {spline!r}")
+    if not 0 <= column < n_column:
+        raise ValueError(f"{where}: there is no column {column} in an image of {n_column}")
+    knots = np.asarray(spline.t, dtype=float)
+    lower, upper = entry["bounds"]
+    # FITPACK's habit, which some carry on: as many coefficients as knots, the last four unused.
+    coefficients = np.asarray(spline.c, dtype=float)[: len(knots) - DEGREE - 1]
+    return knots, coefficients, float(entry["scale"]), (float(lower), float(upper))
