@@ -17,6 +17,7 @@ from stdatamodels.jwst.datamodels import SlitModel
 from webbweave.errors import OutputError
 from webbweave.report import figures, save_picture
 from webbweave.report.spectrum import summarise_slit
+from webbweave.report.style import png_bytes
 
 DRAWINGS = [
     figures.draw_image,
@@ -32,7 +33,7 @@ DRAWINGS = [
 def test_every_figure_of_every_product(draw, kind, tree, empty_tree):
     made = {"source": tree(), "empty": empty_tree(), "bare": {"data": tree()["data"]}}[kind]
     before = dict(mpl.rcParams)
-    png = figures.png_bytes(draw(summarise_slit(made)), dpi=40)
+    png = png_bytes(draw(summarise_slit(made)), dpi=40)
     assert png.startswith(b"\x89PNG")
     assert dict(mpl.rcParams) == before
 
@@ -43,6 +44,7 @@ import sys
 import numpy as np
 from webbweave.report.figures import draw_image, png_bytes
 from webbweave.report.spectrum import summarise_slit
+from webbweave.report.style import png_bytes
 png_bytes(draw_image(summarise_slit({"data": np.ones((5, 9))})), dpi=30)
 print("matplotlib.pyplot" in sys.modules)
 """
@@ -85,7 +87,7 @@ def test_colours_ignore_outliers(tree):
 
 def test_a_name_is_not_read_as_a_formula(tree):
     figure = figures.draw_overview(summarise_slit(tree(name="$x_{ & $")))
-    assert figures.png_bytes(figure, dpi=40)
+    assert png_bytes(figure, dpi=40)
 
 
 def test_thumbnail_is_small_and_shows_the_source(tree):

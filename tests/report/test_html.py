@@ -67,7 +67,7 @@ def report(tmp_path, product, **kwargs):
 @pytest.fixture
 def quick(monkeypatch):
     """Figures are drawn but not rendered, for tests of the words around them."""
-    monkeypatch.setattr("webbweave.report.figures.png_bytes", lambda figure: b"PNG")
+    monkeypatch.setattr("webbweave.report.page.png_bytes", lambda figure: b"PNG")
 
 
 def test_page_is_complete_in_itself(slit, tmp_path):

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import BoundaryNorm, Colormap, LogNorm, Normalize
+from matplotlib.colors import BoundaryNorm, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from matplotlib.ticker import FuncFormatter
@@ -19,6 +18,22 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 
 from webbweave.datamodels import replace_atomically
 from webbweave.report.spectrum import SlitSummary, summarise
+from webbweave.report.style import (
+    BLUE,
+    GREY,
+    NO_DATA,
+    ORANGE,
+    SIGNAL_COLOURS,
+    SNR_COLOURS,
+    STYLE,
+    WEIGHT_COLOURS,
+    colour_limits,
+    colour_map,
+    new_figure,
+    pixel_edges,
+    png_bytes,
+    with_unit,
+)
 
 __all__ = [
     "draw_image",
@@ -27,22 +42,9 @@ __all__ = [
     "draw_spectrum",
     "draw_thumbnail",
     "draw_weights",
-    "png_bytes",
     "save_picture",
     "trace_sparkline",
 ]
-
-#: Perceptually uniform and told apart by colour-blind readers; none of them passes through grey.
-_SIGNAL_COLOURS, _SNR_COLOURS, _WEIGHT_COLOURS = "viridis", "magma", "viridis"
-
-#: Pixels without data: a grey that the colour maps do not contain.
-_NO_DATA = "#c4c4c4"
-
-#: Line colours of Okabe & Ito (2008), chosen to be told apart by colour-blind readers.
-_BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#595959"
-
-#: Percentiles of the pixels that the colours span; what lies outside has the end colours.
-_COLOUR_LIMITS = (1.0, 99.3)
 
 #: Columns with an error above this many times the median do not stretch the axis of a spectrum.
 _NOISY = 4.0
@@ -63,21 +65,6 @@ _THUMBNAIL_ROWS, _THUMBNAIL_COLUMNS = 36, 240
 #: Size of the box of a sparkline, and the percentiles of the spectrum that fill it.
 _SPARK_WIDTH, _SPARK_HEIGHT, _SPARK_LIMITS = 120, 36, (1.0, 99.0)
 
-# Any, since matplotlib types the names of its settings as literals.
-_STYLE: Any = {
-    "axes.edgecolor": "#404040",
-    "axes.linewidth": 0.8,
-    "axes.titlelocation": "left",
-    "axes.titlesize": "medium",
-    "figure.facecolor": "white",
-    "font.family": ["DejaVu Sans"],
-    "font.size": 11,
-    "image.interpolation": "nearest",
-    "savefig.facecolor": "white",
-    "text.parse_math": False,  # a $ in the name of a source is a $
-    "xtick.direction": "out",
-}
-
 
 def draw_image(summary: SlitSummary, *, width: float = 9.6) -> Figure:
     """
@@ -95,11 +82,11 @@ def draw_image(summary: SlitSummary, *, width: float = 9.6) -> Figure:
     `~matplotlib.figure.Figure`
         Wavelength runs to the right, position along the slit upwards.
     """
-    with rc_context(_STYLE):
-        figure = _new_figure(width, 5.4)
+    with rc_context(STYLE):
+        figure = new_figure(width, 5.4)
         upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
-        _image(upper, summary, summary.data, _SIGNAL_COLOURS, _with_unit("signal", summary.unit))
-        _image(lower, summary, summary.snr, _SNR_COLOURS, "signal / error")
+        _image(upper, summary, summary.data, SIGNAL_COLOURS, with_unit("signal", summary.unit))
+        _image(lower, summary, summary.snr, SNR_COLOURS, "signal / error")
         upper.set_title("Signal")
         lower.set_title("Signal-to-noise ratio of each pixel")
         lower.set_xlabel(_wavelength_label(summary))
@@ -123,22 +110,22 @@ def draw_profile(summary: SlitSummary, *, width: float = 5.2) -> Figure:
     `~matplotlib.figure.Figure`
         Position along the slit runs to the right.
     """
-    with rc_context(_STYLE):
-        figure = _new_figure(width, 3.9)
+    with rc_context(STYLE):
+        figure = new_figure(width, 3.9)
         axes = figure.subplots()
         scale = summary.pixel_scale or 1.0
         position = (np.arange(summary.shape[0]) - summary.centre_row) * scale
         start, stop = summary.source_rows
         if stop > start:
             edges = (np.array([start, stop]) - 0.5 - summary.centre_row) * scale
-            axes.axvspan(*edges, color=_ORANGE, alpha=0.18, lw=0, label="rows that are summed")
-        axes.axhline(0, color=_GREY, lw=0.8)
-        axes.step(position, summary.profile, where="mid", color=_BLUE, lw=1.8)
+            axes.axvspan(*edges, color=ORANGE, alpha=0.18, lw=0, label="rows that are summed")
+        axes.axhline(0, color=GREY, lw=0.8)
+        axes.step(position, summary.profile, where="mid", color=BLUE, lw=1.8)
         axes.errorbar(
-            position, summary.profile, summary.profile_error, fmt="none", ecolor=_BLUE, elinewidth=1
+            position, summary.profile, summary.profile_error, fmt="none", ecolor=BLUE, elinewidth=1
         )
         axes.set_xlabel(_position_label(summary))
-        axes.set_ylabel(_with_unit("mean signal", summary.unit))
+        axes.set_ylabel(with_unit("mean signal", summary.unit))
         axes.margins(x=0.01, y=0.16)
         if stop > start:
             axes.legend(loc="best", fontsize="small", framealpha=0.9)
@@ -161,8 +148,8 @@ def draw_spectrum(summary: SlitSummary, *, width: float = 9.6) -> Figure:
     `~matplotlib.figure.Figure`
         The line is the spectrum, the band its error, the dashes the light of the other rows.
     """
-    with rc_context(_STYLE):
-        figure = _new_figure(width, 4.0)
+    with rc_context(STYLE):
+        figure = new_figure(width, 4.0)
         axes = figure.subplots()
         _spectrum(axes, summary)
     return figure
@@ -184,16 +171,16 @@ def draw_weights(summary: SlitSummary, *, width: float = 5.2) -> Figure:
     `~matplotlib.figure.Figure`
         On the same axes as `draw_image`.
     """
-    with rc_context(_STYLE):
-        figure = _new_figure(width, 3.9)
+    with rc_context(STYLE):
+        figure = new_figure(width, 3.9)
         upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
         largest = float(np.nanmax(summary.weight, initial=0.0))
         relative = summary.weight / largest if largest > 0 else summary.weight
-        _image(upper, summary, relative, _WEIGHT_COLOURS, "", norm=LogNorm(_LEAST_WEIGHT, 1.0))
+        _image(upper, summary, relative, WEIGHT_COLOURS, "", norm=LogNorm(_LEAST_WEIGHT, 1.0))
         upper.set_title("Weight (largest = 1)")
         counts = np.where(summary.n_exposures > 0, summary.n_exposures.astype(np.float64), np.nan)
         norm = _count_norm(summary.most_exposures)
-        _image(lower, summary, counts, _WEIGHT_COLOURS, "", norm=norm)
+        _image(lower, summary, counts, WEIGHT_COLOURS, "", norm=norm)
         lower.set_title("Number of exposures")
         lower.set_xlabel(_wavelength_label(summary))
         figure.supylabel(_position_label(summary), fontsize="medium")
@@ -216,14 +203,14 @@ def draw_overview(summary: SlitSummary, *, title: str | None = None) -> Figure:
     `~matplotlib.figure.Figure`
         All three share the wavelength axis.
     """
-    with rc_context(_STYLE):
-        figure = _new_figure(*_PICTURE_SIZE)
+    with rc_context(STYLE):
+        figure = new_figure(*_PICTURE_SIZE)
         upper, middle, lower = figure.subplots(
             3, 1, sharex=True, gridspec_kw={"height_ratios": [1, 1, 1.35]}
         )
         middle.sharey(upper)
-        _image(upper, summary, summary.data, _SIGNAL_COLOURS, summary.unit)
-        _image(middle, summary, summary.snr, _SNR_COLOURS, "S/N")
+        _image(upper, summary, summary.data, SIGNAL_COLOURS, summary.unit)
+        _image(middle, summary, summary.snr, SNR_COLOURS, "S/N")
         upper.set_title("Signal", fontsize="small")
         middle.set_title("Signal-to-noise ratio of each pixel", fontsize="small")
         for axes in (upper, middle):
@@ -250,10 +237,10 @@ def draw_thumbnail(summary: SlitSummary) -> bytes:
         A PNG of at most 240 columns.
     """
     image = summary.data[::-1]
-    limits = _limits(image)
+    limits = colour_limits(image)
     image = image[:, :: -(-image.shape[1] // _THUMBNAIL_COLUMNS)]
     repeat = max(round(_THUMBNAIL_ROWS / max(image.shape[0], 1)), 1)
-    colours = _colours(_SIGNAL_COLOURS)
+    colours = colour_map(SIGNAL_COLOURS)
     # Straight from pixels to a picture: a figure takes a hundred times as long.
     rgba = colours(Normalize(*limits, clip=True)(np.ma.masked_invalid(image)), bytes=True)
     buffer = io.BytesIO()
@@ -298,28 +285,6 @@ def trace_sparkline(summary: SlitSummary) -> str:
     )
 
 
-def png_bytes(figure: Figure, *, dpi: float = 125) -> bytes:
-    """
-    Render a figure.
-
-    Parameters
-    ----------
-    figure : `~matplotlib.figure.Figure`
-        Any of this module.
-    dpi : float, optional
-        Pixels per inch.
-
-    Returns
-    -------
-    bytes
-        A PNG; the same bytes for the same figure and version of matplotlib.
-    """
-    buffer = io.BytesIO()
-    with rc_context(_STYLE):
-        figure.savefig(buffer, format="png", dpi=dpi)
-    return buffer.getvalue()
-
-
 def save_picture(path: str | Path, product: JwstDataModel) -> Path:
     """
     Save one picture of a product.
@@ -355,31 +320,25 @@ def save_picture(path: str | Path, product: JwstDataModel) -> Path:
     return path
 
 
-def _new_figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _spectrum(axes: Axes, summary: SlitSummary) -> None:
     x, order = _columns(summary)
     spectrum, error = summary.spectrum[order], summary.error[order]
-    axes.axhline(0, color=_GREY, lw=0.8)
+    axes.axhline(0, color=GREY, lw=0.8)
     axes.fill_between(
         x,
         spectrum - error,
         spectrum + error,
         step="mid",
-        color=_BLUE,
+        color=BLUE,
         alpha=0.3,
         lw=0,
         label="error of the sum",
     )
-    axes.step(x, spectrum, where="mid", color=_BLUE, lw=1.4, label="rows of the source, summed")
+    axes.step(x, spectrum, where="mid", color=BLUE, lw=1.4, label="rows of the source, summed")
     background = summary.background[order]
     if np.isfinite(background).any():
         axes.plot(
-            x, background, color=_ORANGE, lw=1.2, ls=(0, (4, 2)), label="as many rows beside it"
+            x, background, color=ORANGE, lw=1.2, ls=(0, (4, 2)), label="as many rows beside it"
         )
     calm = np.isfinite(spectrum)
     if calm.any():
@@ -389,9 +348,9 @@ def _spectrum(axes: Axes, summary: SlitSummary) -> None:
         if high > low:
             axes.set_ylim(low - 0.04 * (high - low), high + 0.06 * (high - low))
     if x.size > 1:
-        axes.set_xlim(*_edges(x)[[0, -1]])
+        axes.set_xlim(*pixel_edges(x)[[0, -1]])
     axes.set_xlabel(_wavelength_label(summary))
-    axes.set_ylabel(_with_unit("sum", summary.unit))
+    axes.set_ylabel(with_unit("sum", summary.unit))
     axes.legend(loc="best", fontsize="small", framealpha=0.9)
 
 
@@ -408,19 +367,19 @@ def _image(
     scale = summary.pixel_scale or 1.0
     bar: dict[str, Any] = {"label": label, "pad": 0.02, "fraction": 0.08, "aspect": 12}
     if norm is None:
-        norm = Normalize(*_limits(image))
+        norm = Normalize(*colour_limits(image))
         bar["extend"] = "both"
     elif isinstance(norm, LogNorm):
         bar["format"] = FuncFormatter(lambda value, _: f"{value:g}")
     elif isinstance(norm, BoundaryNorm):
         levels = np.arange(1, len(norm.boundaries))
         bar["ticks"] = levels[:: -(-levels.size // 4)]
-    axes.set_facecolor(_NO_DATA)
+    axes.set_facecolor(NO_DATA)
     mesh = axes.pcolormesh(
-        _edges(x),
+        pixel_edges(x),
         (np.arange(summary.shape[0] + 1) - 0.5 - summary.centre_row) * scale,
         np.ma.masked_invalid(image[:, order]),
-        cmap=_colours(colours),
+        cmap=colour_map(colours),
         norm=norm,
         rasterized=True,
     )
@@ -431,7 +390,7 @@ def _image(
         (np.array([start, stop]) - 0.5 - summary.centre_row) * scale,
         transform=axes.get_yaxis_transform(),
         clip_on=False,
-        color=_ORANGE,
+        color=ORANGE,
         lw=4 if stop > start else 0,
         solid_capstyle="butt",
     )
@@ -440,7 +399,7 @@ def _image(
 def _count_norm(most: int) -> Normalize:
     if most > _MOST_LEVELS:
         return Normalize(0.0, float(most))
-    return BoundaryNorm(np.arange(max(most, 1) + 1) + 0.5, colormaps[_WEIGHT_COLOURS].N)
+    return BoundaryNorm(np.arange(max(most, 1) + 1) + 0.5, colormaps[WEIGHT_COLOURS].N)
 
 
 def _columns(summary: SlitSummary) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -451,32 +410,6 @@ def _columns(summary: SlitSummary) -> tuple[NDArray[np.float64], NDArray[np.intp
         return columns.astype(np.float64), columns
     order = known[np.argsort(summary.wavelength[known], kind="stable")]
     return summary.wavelength[order], order
-
-
-def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Edges half-way between centres, the outer ones as far out as the inner ones are in."""
-    if centres.size < 2:
-        return np.concatenate([centres - 0.5, centres + 0.5])
-    middle = (centres[1:] + centres[:-1]) / 2
-    return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
-
-
-def _limits(image: NDArray[np.float64]) -> tuple[float, float]:
-    known = image[np.isfinite(image)]
-    if known.size == 0:
-        return 0.0, 1.0
-    low, high = np.percentile(known, _COLOUR_LIMITS)
-    if not high > low:
-        low, high = known.min(), known.max()
-    return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)
-
-
-def _colours(name: str) -> Colormap:
-    return colormaps[name].with_extremes(bad=_NO_DATA)
-
-
-def _with_unit(quantity: str, unit: str) -> str:
-    return f"{quantity} ({unit})" if unit else quantity
 
 
 def _wavelength_label(summary: SlitSummary) -> str:

@@ -1,24 +1,26 @@
-"""A page about a product that needs nothing but a browser: no network, script or second file."""
+"""The page about rectified spectra."""
 
 from __future__ import annotations
 
-import base64
-import importlib.metadata
-import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-from webbweave.datamodels import get_path, replace_atomically, tree_of
+from webbweave.datamodels import get_path, tree_of
 from webbweave.report import captions, figures
+from webbweave.report.page import (
+    Page,
+    Picture,
+    Section,
+    data_uri,
+    figure_uri,
+    subtitle_of,
+    write_page,
+)
 from webbweave.report.spectrum import SlitSummary, summarise
 
 __all__ = ["write_report"]
@@ -29,20 +31,6 @@ _MOST_SECTIONS = 4
 
 #: Inches of the two renderings of a broad figure, and of the only one where there are many sources.
 _BROAD, _NARROW, _MEDIUM = 9.6, 5.2, 6.4
-
-#: Packages whose versions decide about the numbers.
-_PACKAGES = ("webbweave", "numpy", "astropy", "gwcs", "stdatamodels")
-
-#: Headings of the columns that the table of inputs is known to have.
-_HEADINGS = {
-    "file": "File",
-    "name": "Name",
-    "nod": "Nod",
-    "offset": "Offset (arcsec)",
-    "exposure_time": "Exposure time (s)",
-    "pixels_used": "Pixels used",
-}
-
 
 #: Headings of what is said of each source.
 _FACTS = ("Shape", "Rows with data", "Peak S/N", "Exposures")
@@ -57,30 +45,6 @@ _PLAN: tuple[_Plan, ...] = (
     ("Where the light falls along the slit", figures.draw_profile, captions.profile, False),
     ("How much each pixel was observed", figures.draw_weights, captions.weights, False),
 )
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """A figure as the template needs it: data URIs, what a blind reader is told, and a caption."""
-
-    title: str
-    source: str
-    narrow: str | None
-    alt: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class _Source:
-    """One row of the table of sources and, unless there are too many, its section."""
-
-    anchor: str
-    name: str
-    thumbnail: str
-    sparkline: str
-    facts: tuple[tuple[str, str], ...]
-    remarks: tuple[str, ...]
-    pictures: tuple[_Picture, ...]
 
 
 def write_report(
@@ -131,54 +95,50 @@ def write_report(
     OutputError
         If it cannot be written.
     """
-    path = Path(path)
     summaries = summarise(product)
     tree = tree_of(product)
-    page = _template().render(
+    many = len(summaries) + len(failures) > 1
+    page = Page(
         title=title or _title(summaries),
-        subtitle=_subtitle(tree),
-        figures=_key_figures(tree, summaries, len(inputs)),
-        many=len(summaries) + len(failures) > 1,
-        sources=_sources(summaries, warnings or {}, n_failed=len(failures)),
+        subtitle=subtitle_of(tree),
+        key_figures=_key_figures(tree, summaries, len(inputs)),
+        what="Sources",
         fact_names=_FACTS,
+        sections=_sections(summaries, warnings or {}, n_failed=len(failures)),
+        inputs=inputs,
+        parameters=parameters,
+        next_steps=_next_steps(
+            Path(product_path).name if product_path else "YOUR_PRODUCT_s2d.fits", many=many
+        ),
         failures=failures,
-        inputs=_input_table(inputs),
-        parameters=[(name, _text(value), text) for name, (value, text) in parameters.items()],
-        seconds=_seconds(seconds),
-        versions=_versions(),
-        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        product_name=Path(product_path).name if product_path else "YOUR_PRODUCT_s2d.fits",
+        seconds=seconds,
+        shown_first="with the highest signal-to-noise ratio",
     )
-    replace_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
-    return path
+    return write_page(path, page)
 
 
-def _template() -> jinja2.Template:
-    text = resources.files("webbweave.report").joinpath("template.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+def _next_steps(product_name: str, *, many: bool) -> list[tuple[str, str]]:
+    arrays = (
+        "slit = product.slits[0]\nslit.data, slit.err, slit.wavelength"
+        if many
+        else "product.data, product.err, product.wavelength"
     )
-    return environment.from_string(text)
+    look = (
+        "from stdatamodels.jwst import datamodels\n\n"
+        f'product = datamodels.open("{product_name}")\n{arrays}'
+    )
+    return [
+        ("Look at the product with your own eyes, in Python:", look),
+        (
+            "Combine your own exposures of one source:",
+            "webbweave resample exposure_1.fits exposure_2.fits exposure_3.fits --report",
+        ),
+        ("See every parameter and its default:", "webbweave resample --help"),
+    ]
 
 
 def _title(summaries: Sequence[SlitSummary]) -> str:
     return summaries[0].name if len(summaries) == 1 else f"{len(summaries)} sources"
-
-
-def _subtitle(tree: Mapping[str, Any]) -> str:
-    """Instrument, elements, detector, programme and date, as far as they are known."""
-    instrument = [
-        str(get_path(tree, f"meta.instrument.{key}", "")) for key in ("name", "grating", "filter")
-    ]
-    program = str(get_path(tree, "meta.observation.program_number", "")).lstrip("0")
-    parts = [
-        str(get_path(tree, "meta.telescope", "")),
-        instrument[0],
-        "/".join(part for part in instrument[1:] if part not in {"", "N/A"}),
-        f"programme {program}" if program else "",
-        f"observed {get_path(tree, 'meta.observation.date', '')}".removesuffix("observed "),
-    ]
-    return " · ".join(part for part in parts if part)
 
 
 def _key_figures(
@@ -224,21 +184,21 @@ def _peak(summary: SlitSummary) -> str:
     return f"{summary.peak_snr:.1f} at {summary.peak_wavelength:.3f}\N{NO-BREAK SPACE}µm"
 
 
-def _sources(
+def _sections(
     summaries: Sequence[SlitSummary], warnings: Mapping[str, Sequence[str]], *, n_failed: int
-) -> list[_Source]:
+) -> list[Section]:
     several = len(summaries) + n_failed > 1
     order = sorted(summaries, key=lambda one: -np.nan_to_num(one.peak_snr, nan=-np.inf))
     shown = {id(one) for one in order[:_MOST_SECTIONS]}
     plan = _PLAN if len(summaries) <= _MOST_SECTIONS else _PLAN[:2]
     said: set[str] = set()
     return [
-        _Source(
+        Section(
             anchor=f"source-{number}",
             name=one.name,
-            thumbnail=_data_uri(figures.draw_thumbnail(one)) if several else "",
+            thumbnail=data_uri(figures.draw_thumbnail(one)) if several else "",
             sparkline=figures.trace_sparkline(one) if several else "",
-            facts=tuple(zip(_FACTS, _facts(one), strict=True)),
+            facts=_facts(one),
             remarks=tuple(warnings.get(one.name, ())),
             pictures=_pictures(one, said, plan, several=several) if id(one) in shown else (),
         )
@@ -257,62 +217,16 @@ def _facts(summary: SlitSummary) -> tuple[str, ...]:
 
 def _pictures(
     summary: SlitSummary, said: set[str], plan: Sequence[_Plan], *, several: bool
-) -> tuple[_Picture, ...]:
+) -> tuple[Picture, ...]:
     """Draw the figures of a section; a caption that was said on the page before is not repeated."""
     made = []
     for title, draw, describe, broad in plan:
         alt, caption = describe(summary)
         width = _NARROW if not broad else _MEDIUM if several else _BROAD
-        source = _data_uri(figures.png_bytes(draw(summary, width=width)))
+        source = figure_uri(draw(summary, width=width))
         narrow = None
         if broad and not several:
-            narrow = _data_uri(figures.png_bytes(draw(summary, width=_NARROW)))
-        made.append(_Picture(title, source, narrow, alt, "" if caption in said else caption))
+            narrow = figure_uri(draw(summary, width=_NARROW))
+        made.append(Picture(title, source, narrow, alt, "" if caption in said else caption))
         said.add(caption)
     return tuple(made)
-
-
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
-def _input_table(inputs: Sequence[Mapping[str, object]]) -> dict[str, list[Any]]:
-    keys = list(dict.fromkeys(key for row in inputs for key in row))
-    return {
-        "headings": [_HEADINGS.get(key, key.replace("_", " ")) for key in keys],
-        "rows": [
-            [Path(str(row[key])).name if key == "file" else _text(row.get(key)) for key in keys]
-            for row in inputs
-        ],
-    }
-
-
-def _text(value: object) -> str:
-    """A value as a reader expects it: no more digits than mean something, a dash for nothing."""
-    match value:
-        case None | "":
-            return "–"  # noqa: RUF001
-        case bool():
-            return "yes" if value else "no"
-        case int() | np.integer():
-            return f"{value:,}"
-        case float() | np.floating():
-            return f"{value:.6g}" if np.isfinite(value) else "–"  # noqa: RUF001
-    return str(value)
-
-
-def _seconds(seconds: Mapping[str, float] | None) -> list[tuple[str, str]]:
-    if not seconds:
-        return []
-    rows = [(name, f"{value:.2f}") for name, value in seconds.items()]
-    return [*rows, ("all stages", f"{sum(seconds.values()):.2f}")]
-
-
-def _versions() -> list[tuple[str, str]]:
-    found = [("Python", platform.python_version())]
-    for name in _PACKAGES:
-        try:
-            found.append((name, importlib.metadata.version(name)))
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
