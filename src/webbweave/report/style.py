@@ -119,13 +119,13 @@ def pixel_edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
 
 
-def colour_limits(image: NDArray[np.float64]) -> tuple[float, float]:
+def colour_limits(image: NDArray[np.floating]) -> tuple[float, float]:
     """
     Choose the values that the colours span: nearly all of the pixels, not the outliers.
 
     Parameters
     ----------
-    image : ndarray of float64
+    image : ndarray of float
         NaN where there are no data.
 
     Returns
