@@ -3,8 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "spline_value.h"
-
 /* What one call works with: blocks [WW_REGION_BLOCK][stride] of the image and
  * [WW_REGION_BLOCK][fine_stride] of the fine grid. */
 typedef struct {
@@ -13,6 +11,7 @@ typedef struct {
     double *alpha, *flux;
     double *fine_alpha, *best, *used, *full, *linear, *residual;
     double *values, *difference; /* [stride] of one column */
+    double *reciprocals;         /* [3][stride of the splines] */
     size_t *rows, *list;         /* [stride] */
     double *scratch;
 } work;
@@ -31,13 +30,14 @@ begin_work(work *w, const ww_oversample_input *in, size_t column_start,
     w->in = in;
     if (!ww_region_is_valid(region, column_start, column_stop))
         return WW_ERR_RANGE;
-    if (in->grid.ny != region->ny)
+    if (in->grid.ny != region->ny || !ww_fine_is_valid(&in->grid))
         return WW_ERR_SHAPE;
     w->stride = ww_region_tallest(region, column_start, column_stop);
     w->fine_stride = ww_fine_room(&in->grid, w->stride);
     block = WW_REGION_BLOCK * w->stride;
     fine_block = WW_REGION_BLOCK * w->fine_stride;
-    w->scratch = calloc(2 * block + N_FINE_PLANE * fine_block + 2 * w->stride,
+    w->scratch = calloc(2 * block + N_FINE_PLANE * fine_block + 2 * w->stride +
+                            3 * in->trace.splines.stride,
                         sizeof *w->scratch);
     w->rows = calloc(2 * w->stride + 1, sizeof *w->rows);
     if (w->scratch == NULL || w->rows == NULL) {
@@ -56,6 +56,7 @@ begin_work(work *w, const ww_oversample_input *in, size_t column_start,
     w->residual = w->linear + fine_block;
     w->values = w->residual + fine_block;
     w->difference = w->values + w->stride;
+    w->reciprocals = w->difference + w->stride;
     return WW_OK;
 }
 
@@ -120,7 +121,7 @@ evaluate_trace(const work *w, const ww_column_model *model,
                const double *alpha, size_t n, double *full)
 {
     const ww_oversample_input *in = w->in;
-    size_t inside = 0, seen = 0;
+    size_t inside = 0, seen = 0, piece = 0;
 
     for (size_t i = 0; i < n; i++)
         inside += isfinite(alpha[i]) && alpha[i] >= model->lower &&
@@ -136,9 +137,7 @@ evaluate_trace(const work *w, const ww_column_model *model,
         seen++;
         if (in->trim_ends && (place < in->edge || place + in->edge >= of))
             continue;
-        full[i] =
-            model->scale * ww_spline_value(model->knots, model->n_knot,
-                                           model->coefficients, alpha[i]);
+        full[i] = model->scale * ww_column_value(model, alpha[i], &piece);
     }
 }
 
@@ -160,7 +159,7 @@ oversample_column(const work *w, size_t c, const ww_window *window,
     ww_fine_interpolate(&in->grid, &column, first, stop, in->edge, 1, w->list,
                         w->linear + at);
     if (ww_column_model_get(&in->trace.splines, window->column_start + c,
-                            &model)) {
+                            w->reciprocals, &model)) {
         interpolate_residual(w, &model, c, window, first, stop,
                              w->residual + at);
         evaluate_trace(w, &model, w->fine_alpha + at, n, w->full + at);
@@ -258,7 +257,8 @@ ww_oversample_count_steep(const ww_oversample_input *in,
             size_t n;
 
             if (!is_good(&w, c, n_row) ||
-                !ww_column_model_get(&in->trace.splines, start + c, &model))
+                !ww_column_model_get(&in->trace.splines, start + c,
+                                     w.reciprocals, &model))
                 continue;
             n = ww_column_evaluate(&model, alpha, n_row, w.rows, w.values);
             ww_column_count_steep(steep, alpha, w.rows, w.values, n);

@@ -30,7 +30,8 @@ typedef struct {
  *
  * Returns WW_OK; WW_ERR_RANGE if the columns, or the rows of the region, are not those of
  * the image;
- * WW_ERR_SHAPE if the grids do not agree; WW_ERR_NOMEM. After an error the
+ * WW_ERR_SHAPE if the grids do not agree, or the
+ * nearest rows are not in the image; WW_ERR_NOMEM. After an error the
  * output is untouched. */
 int
 ww_oversample_linear(const ww_linear_input *in, const ww_output_image *out,

@@ -2,21 +2,13 @@
 
 #include <math.h>
 
-double
-ww_fine_position(const ww_fine_grid *grid, size_t fine_row)
+int
+ww_fine_is_valid(const ww_fine_grid *grid)
 {
-    return (double)fine_row / grid->factor -
-           (grid->factor - 1.0) / (2.0 * grid->factor);
-}
-
-size_t
-ww_fine_nearest(const ww_fine_grid *grid, size_t fine_row)
-{
-    double row = rint(ww_fine_position(grid, fine_row));
-
-    if (!(row > 0.0))
-        return 0;
-    return row < (double)grid->ny ? (size_t)row : grid->ny - 1;
+    for (size_t i = 0; i < grid->fine; i++)
+        if (grid->nearest[i] < 0 || (size_t)grid->nearest[i] >= grid->ny)
+            return 0;
+    return 1;
 }
 
 void
@@ -31,10 +23,10 @@ ww_fine_rows(const ww_fine_grid *grid, size_t first, size_t stop,
         end = start + (size_t)count;
     } else {
         start = start > 0 ? start - 1 : 0;
-        while (start < grid->fine && ww_fine_nearest(grid, start) < first)
+        while (start < grid->fine && (size_t)grid->nearest[start] < first)
             start++;
         end = start;
-        while (end < grid->fine && ww_fine_nearest(grid, end) < stop)
+        while (end < grid->fine && (size_t)grid->nearest[end] < stop)
             end++;
     }
     *fine_first = start < grid->fine ? start : grid->fine;
@@ -63,7 +55,7 @@ int
 ww_fine_is_finite(const ww_fine_grid *grid, const ww_column *column,
                   size_t fine_row)
 {
-    size_t row = ww_fine_nearest(grid, fine_row);
+    size_t row = (size_t)grid->nearest[fine_row];
 
     return row >= column->row_start &&
            row < column->row_start + column->n_row &&
@@ -75,15 +67,17 @@ ww_fine_interpolate(const ww_fine_grid *grid, const ww_column *column,
                     size_t fine_first, size_t fine_stop, size_t edge,
                     int preserve_nan, size_t *list, double *out)
 {
+    const double *v = column->values;
     size_t n = 0, left = 0, count = fine_stop - fine_first;
+    size_t of_slope = SIZE_MAX; /* none yet */
+    double slope = 0.0;
 
     for (size_t r = 0; r < column->n_row; r++)
-        if (isfinite(column->values[r]))
+        if (isfinite(v[r]))
             list[n++] = r;
     for (size_t i = 0; i < count; i++) {
         double row =
-            ww_fine_position(grid, fine_first + i) - (double)column->row_start;
-        const double *v = column->values;
+            grid->position[fine_first + i] - (double)column->row_start;
 
         out[i] = NAN;
         if (n == 0 || i < edge || i + edge >= count ||
@@ -93,11 +87,13 @@ ww_fine_interpolate(const ww_fine_grid *grid, const ww_column *column,
             left++;
         if (row <= (double)list[left] || left + 1 == n) {
             out[i] = v[list[left]];
-        } else {
-            double step = (double)(list[left + 1] - list[left]);
-            double slope = (v[list[left + 1]] - v[list[left]]) / step;
-
-            out[i] = slope * (row - (double)list[left]) + v[list[left]];
+            continue;
         }
+        if (left != of_slope) {
+            slope = (v[list[left + 1]] - v[list[left]]) /
+                    (double)(list[left + 1] - list[left]);
+            of_slope = left;
+        }
+        out[i] = slope * (row - (double)list[left]) + v[list[left]];
     }
 }

@@ -9,6 +9,7 @@
 #define WW_OVERSAMPLE_GRID_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Which rows of the fine grid belong to the rows of a region in a column. */
 enum {
@@ -23,16 +24,15 @@ typedef struct {
     size_t fine;   /* rows of the fine grid, ny * factor rounded up */
     double factor; /* finite, above 0 */
     int rule;
+    const double *position; /* [fine] ascending: centres of the rows of the
+                               fine grid, in rows of the image */
+    const int32_t *nearest; /* [fine] ascending, 0 .. ny - 1: the row of the
+                               image nearest to each */
 } ww_fine_grid;
 
-/* The centre of a row of the fine grid, in rows of the image. */
-double
-ww_fine_position(const ww_fine_grid *grid, size_t fine_row);
-
-/* The row of the image nearest to a row of the fine grid; the even one of two;
- * rows outside the image become its first or last. */
-size_t
-ww_fine_nearest(const ww_fine_grid *grid, size_t fine_row);
+/* Are all nearest rows within the image? */
+int
+ww_fine_is_valid(const ww_fine_grid *grid);
 
 /* The rows [*fine_first, *fine_stop) that belong to the rows [first, stop). */
 void

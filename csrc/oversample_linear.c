@@ -83,7 +83,7 @@ ww_oversample_linear(const ww_linear_input *in, const ww_output_image *out,
 
     if (!ww_region_is_valid(&in->region, column_start, column_stop))
         return WW_ERR_RANGE;
-    if (in->grid.ny != in->region.ny)
+    if (in->grid.ny != in->region.ny || !ww_fine_is_valid(&in->grid))
         return WW_ERR_SHAPE;
     w.stride = ww_region_tallest(&in->region, column_start, column_stop);
     w.fine_stride = ww_fine_room(&in->grid, w.stride);

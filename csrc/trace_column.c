@@ -4,9 +4,25 @@
 
 #include "spline_value.h"
 
+/* The reciprocals of the distances of knots: a division each here, six for
+ * each value otherwise. */
+static void
+fill_reciprocals(const double *knots, size_t n_knot, double *reciprocals)
+{
+    for (size_t apart = 1; apart < WW_SPLINE_ORDER; apart++) {
+        double *line = reciprocals + (apart - 1) * n_knot;
+
+        for (size_t i = 0; i + apart < n_knot; i++) {
+            double distance = knots[i + apart] - knots[i];
+
+            line[i] = distance > 0.0 ? 1.0 / distance : 0.0;
+        }
+    }
+}
+
 int
 ww_column_model_get(const ww_trace_splines *splines, size_t column,
-                    ww_column_model *model)
+                    double *reciprocals, ww_column_model *model)
 {
     int32_t line = splines->model[column];
 
@@ -22,22 +38,52 @@ ww_column_model_get(const ww_trace_splines *splines, size_t column,
     model->lower = splines->lower[line];
     model->upper = splines->upper[line];
     model->scale = splines->scale[column];
+    model->reciprocals = reciprocals;
+    fill_reciprocals(model->knots, model->n_knot, reciprocals);
     return 1;
+}
+
+/* De Boor 1972, J. Approx. Theory 6, 50: the coefficients are interpolated to
+ * x again and again. */
+double
+ww_column_value(const ww_column_model *model, double x, size_t *piece)
+{
+    size_t first = WW_SPLINE_ORDER - 1;
+    size_t last = model->n_knot - WW_SPLINE_ORDER - 1, k = *piece;
+    const double *t, *c, *r1, *r2, *r3;
+    double d1, d2, d3;
+
+    k = k < first ? first : k > last ? last : k;
+    while (k < last && x >= model->knots[k + 1])
+        k++;
+    while (k > first && x < model->knots[k])
+        k--;
+    *piece = k;
+    t = model->knots + k;
+    c = model->coefficients + k;
+    r1 = model->reciprocals + k;
+    r2 = r1 + model->n_knot;
+    r3 = r2 + model->n_knot;
+    d3 = c[-1] + (x - t[0]) * r3[0] * (c[0] - c[-1]);
+    d2 = c[-2] + (x - t[-1]) * r3[-1] * (c[-1] - c[-2]);
+    d1 = c[-3] + (x - t[-2]) * r3[-2] * (c[-2] - c[-3]);
+    d3 = d2 + (x - t[0]) * r2[0] * (d3 - d2);
+    d2 = d1 + (x - t[-1]) * r2[-1] * (d2 - d1);
+    return d2 + (x - t[0]) * r1[0] * (d3 - d2);
 }
 
 size_t
 ww_column_evaluate(const ww_column_model *model, const double *alpha,
                    size_t n_row, size_t *rows, double *values)
 {
-    size_t n = 0;
+    size_t n = 0, piece = 0;
 
     for (size_t r = 0; r < n_row; r++) {
         if (!isfinite(alpha[r]) || !(alpha[r] >= model->lower) ||
             !(alpha[r] <= model->upper))
             continue;
         rows[n] = r;
-        values[n++] = ww_spline_value(model->knots, model->n_knot,
-                                      model->coefficients, alpha[r]);
+        values[n++] = ww_column_value(model, alpha[r], &piece);
     }
     return n;
 }

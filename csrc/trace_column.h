@@ -12,6 +12,8 @@ typedef struct {
     size_t n_knot;
     const double *knots;
     const double *coefficients;
+    const double *reciprocals; /* [3][n_knot] of the distances between a knot
+                                  and the next, second and third one after */
     double lower, upper, scale;
 } ww_column_model;
 
@@ -36,10 +38,16 @@ typedef struct {
     int everywhere; /* all coordinates, whatever the ranges */
 } ww_compact_ranges;
 
-/* The model of a column; 0 if it has none. */
+/* The model of a column; 0 if it has none. reciprocals: room for 3 times the
+ * stride of the splines, filled. */
 int
 ww_column_model_get(const ww_trace_splines *splines, size_t column,
-                    ww_column_model *model);
+                    double *reciprocals, ww_column_model *model);
+
+/* The spline at x, without the scale. piece is where to begin to search, best
+ * the piece of a neighbour, and becomes that of x. */
+double
+ww_column_value(const ww_column_model *model, double x, size_t *piece);
 
 /* Evaluate the spline, without its scale, at the rows with a coordinate within
  * the bounds of the model. rows and values: room for n_row. Returns how many

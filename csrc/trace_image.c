@@ -11,8 +11,9 @@ typedef struct {
     const ww_steep_pixels *steep;
     size_t stride; /* most rows of a block */
     double *alpha, *full, *error;
-    double *values; /* [stride] of one column */
-    size_t *rows;   /* [stride] */
+    double *values;      /* [stride] of one column */
+    double *reciprocals; /* [3][stride of the splines] */
+    size_t *rows;        /* [stride] */
 } work;
 
 /* The standard deviation of scale * s: scale and spline are independent. */
@@ -44,7 +45,8 @@ evaluate_column(const work *w, size_t c, size_t column, size_t n_row,
 
     for (size_t r = 0; r < n_row; r++)
         full[r] = error[r] = NAN;
-    if (!ww_column_model_get(&w->trace->splines, column, &model))
+    if (!ww_column_model_get(&w->trace->splines, column, w->reciprocals,
+                             &model))
         return;
     n = ww_column_evaluate(&model, alpha, n_row, w->rows, w->values);
     if (w->steep != NULL)
@@ -91,7 +93,9 @@ ww_trace_evaluate(const ww_trace *trace, const ww_steep_pixels *steep,
         (trace->scale_error == NULL || trace->covariance == NULL))
         return WW_ERR_ARGUMENT;
     w.stride = ww_region_tallest(region, column_start, column_stop);
-    scratch = calloc((3 * WW_REGION_BLOCK + 1) * w.stride + 1, sizeof(double));
+    scratch = calloc((3 * WW_REGION_BLOCK + 1) * w.stride +
+                         3 * trace->splines.stride + 1,
+                     sizeof *scratch);
     w.rows = calloc(w.stride + 1, sizeof *w.rows);
     if (scratch == NULL || w.rows == NULL) {
         free(w.rows);
@@ -102,6 +106,7 @@ ww_trace_evaluate(const ww_trace *trace, const ww_steep_pixels *steep,
     w.full = scratch + WW_REGION_BLOCK * w.stride;
     w.error = scratch + 2 * WW_REGION_BLOCK * w.stride;
     w.values = scratch + 3 * WW_REGION_BLOCK * w.stride;
+    w.reciprocals = w.values + w.stride;
     for (size_t c = column_start; c < column_stop;) {
         size_t next = ww_region_block_stop(c, column_stop);
         ww_window window = ww_region_window(region, c, next);

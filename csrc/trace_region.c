@@ -112,25 +112,51 @@ ww_region_tallest(const ww_region *region, size_t column_start,
     return tallest;
 }
 
+/* One row of a block of the region; line is the place of its first pixel, and
+ * values that of the first column. */
+static void
+gather_row(const ww_region *region, const ww_image *image, size_t line,
+           size_t width, size_t stride, double *values)
+{
+    const int32_t *map = region->map + line;
+
+    if (image->is_float) {
+        const float *pixels = (const float *)image->pixels + line;
+
+        for (size_t c = 0; c < width; c++)
+            values[c * stride] =
+                map[c] == region->label ? (double)pixels[c] : NAN;
+    } else {
+        const double *pixels = (const double *)image->pixels + line;
+
+        for (size_t c = 0; c < width; c++)
+            values[c * stride] = map[c] == region->label ? pixels[c] : NAN;
+    }
+}
+
+static void
+round_values(double *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        values[i] = (double)(float)values[i];
+}
+
 void
 ww_region_gather(const ww_region *region, const ww_image *image, int rounds,
                  const ww_window *window, size_t stride, double *values)
 {
+    size_t n_row = window->row_stop - window->row_start;
+
     for (size_t start = window->column_start; start < window->column_stop;) {
         size_t stop = ww_region_block_stop(start, window->column_stop);
+        double *block = values + (start - window->column_start) * stride;
 
-        for (size_t y = window->row_start; y < window->row_stop; y++)
-            for (size_t x = start; x < stop; x++) {
-                size_t place = y * region->nx + x;
-                double value = NAN;
-
-                if (region->map[place] == region->label)
-                    value = pixel_at(image, place);
-                if (rounds)
-                    value = (double)(float)value;
-                values[(x - window->column_start) * stride + y -
-                       window->row_start] = value;
-            }
+        for (size_t r = 0; r < n_row; r++)
+            gather_row(region, image,
+                       (window->row_start + r) * region->nx + start,
+                       stop - start, stride, block + r);
+        for (size_t c = 0; rounds && c < stop - start; c++)
+            round_values(block + c * stride, n_row);
         start = stop;
     }
 }
@@ -141,10 +167,18 @@ ww_image_gather(const ww_image *image, size_t nx, const ww_window *window,
 {
     size_t width = window->column_stop - window->column_start;
 
-    for (size_t y = window->row_start; y < window->row_stop; y++)
-        for (size_t c = 0; c < width; c++)
-            values[c * stride + y - window->row_start] =
-                pixel_at(image, y * nx + window->column_start + c);
+    for (size_t y = window->row_start; y < window->row_stop; y++) {
+        size_t line = y * nx + window->column_start;
+        double *row = values + (y - window->row_start);
+
+        if (image->is_float)
+            for (size_t c = 0; c < width; c++)
+                row[c * stride] =
+                    (double)((const float *)image->pixels)[line + c];
+        else
+            for (size_t c = 0; c < width; c++)
+                row[c * stride] = ((const double *)image->pixels)[line + c];
+    }
 }
 
 void
@@ -156,18 +190,21 @@ ww_image_scatter(const ww_output_image *image, size_t nx,
 
     if (image->pixels == NULL)
         return;
-    for (size_t y = window->row_start; y < window->row_stop; y++)
+    for (size_t y = window->row_start; y < window->row_stop; y++) {
+        size_t line = y * nx + window->column_start;
+        const double *row = values + (y - window->row_start);
+
         for (size_t c = 0; c < width; c++) {
-            size_t place = y * nx + window->column_start + c;
-            double value = values[c * stride + y - window->row_start];
+            double value = row[c * stride];
 
             if (first == NULL ? isnan(value) : y < first[c] || y >= stop[c])
                 continue;
             if (image->is_float)
-                ((float *)image->pixels)[place] = (float)value;
+                ((float *)image->pixels)[line + c] = (float)value;
             else
-                ((double *)image->pixels)[place] = value;
+                ((double *)image->pixels)[line + c] = value;
         }
+    }
 }
 
 /* Reorder so that the k-th smallest of n is at k, all before it are no larger

@@ -3,7 +3,7 @@
 """Binding of csrc/oversample.h, which is the manual."""
 from libc.math cimport isfinite
 from libc.stddef cimport size_t
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int32_t, uint8_t
 
 from webbweave._kernels.checks import check_array
 from webbweave._kernels.images cimport (
@@ -22,6 +22,8 @@ cdef extern from "oversample.h" nogil:
         size_t ny, fine
         double factor
         int rule
+        const double *position
+        const int32_t *nearest
 
     ctypedef struct ww_trace:
         ww_region region
@@ -58,15 +60,21 @@ cdef extern from "oversample.h" nogil:
                                   size_t column_start, size_t column_stop)
 
 
-cdef tuple _set_grid(ww_fine_grid *grid, tuple shape, fine, double factor, bint as_jwst):
+cdef tuple _set_grid(ww_fine_grid *grid, tuple shape, table, double factor, bint as_jwst):
+    cdef const double[::1] position
+    cdef const int32_t[::1] nearest
     if not isfinite(factor) or factor <= 0.0:
         raise ValueError(f"factor is {factor}, expected a positive number")
+    fine = check_array("position", table[0], "float64", (None,))[0]
+    check_array("nearest", table[1], "int32", (fine,))
+    position, nearest = table
     grid.ny, grid.fine, grid.factor = shape[0], fine, factor
     grid.rule = WW_GRID_JWST if as_jwst else WW_GRID_NEAREST
+    grid.position, grid.nearest = &position[0], &nearest[0]
     return fine, shape[1]
 
 
-def oversample_linear(region_map, first, stop, image, keep, out, *, int label, double factor,
+def oversample_linear(region_map, first, stop, image, table, keep, out, *, int label, double factor,
                       bint as_jwst, size_t require_good, size_t edge, bint preserve_nan,
                       bint is_variance, double multiply, size_t column_start, size_t column_stop):
     """Interpolate the columns of a region linearly onto the finer grid of `out`."""
@@ -78,7 +86,7 @@ def oversample_linear(region_map, first, stop, image, keep, out, *, int label, d
         raise TypeError("out must be an array, found None")
     set_region(&source.region, region_map, first, stop, label)
     set_image(&source.image, "image", image, region_map.shape)
-    fine = _set_grid(&source.grid, region_map.shape, out.shape[0], factor, as_jwst)
+    fine = _set_grid(&source.grid, region_map.shape, table, factor, as_jwst)
     set_output(&target, "out", out, fine)
     source.keep = NULL
     if keep is not None:
@@ -92,8 +100,8 @@ def oversample_linear(region_map, first, stop, image, keep, out, *, int label, d
     raise_status(status)
 
 
-def oversample_flux(region_map, first, stop, alpha, splines, flux, fine_alpha, ranges, planes,
-                    edges, count, *, int label, bint rounds, double factor, bint as_jwst,
+def oversample_flux(region_map, first, stop, alpha, splines, flux, table, fine_alpha, ranges,
+                    planes, edges, count, *, int label, bint rounds, double factor, bint as_jwst,
                     double slope_limit, size_t require_good, size_t edge, bint rounds_residual,
                     bint without_residual, bint trim_ends, bint trims_column,
                     size_t column_start, size_t column_stop):
@@ -107,7 +115,7 @@ def oversample_flux(region_map, first, stop, alpha, splines, flux, fine_alpha, r
     set_image(&source.trace.alpha, "alpha", alpha, shape)
     set_splines(&source.trace.splines, splines, shape[1])
     set_image(&source.flux, "flux", flux, shape)
-    fine = _set_grid(&source.grid, shape, fine_alpha.shape[0], factor, as_jwst)
+    fine = _set_grid(&source.grid, shape, table, factor, as_jwst)
     set_image(&source.fine_alpha, "fine_alpha", fine_alpha, fine)
     set_ranges(&source.compact, ranges)
     source.trace.rounds, source.rounds_residual = rounds, rounds_residual

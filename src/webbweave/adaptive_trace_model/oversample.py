@@ -271,6 +271,7 @@ class _Job:
     ) -> None:
         self.regions, self.alpha, self.model, self.flux, self.alpha_os = arrays
         self.options, self.compat, self.threads = options, compat, threads
+        self.table = _grid_table(self.flux.shape[0], options["factor"])
 
     def compact_ranges(self, pad: float) -> dict[int, NDArray[np.float64]]:
         """Find where the sources of each region are compact."""
@@ -322,6 +323,7 @@ class _Job:
             self.alpha,
             splines_of(self.model, row),
             self.flux,
+            self.table,
             self.alpha_os,
             compact,
             planes,
@@ -399,12 +401,14 @@ def oversample_plane(
             raise ValueError(f"keep has shape {keep.shape}, expected {shape}")
         keep = np.ascontiguousarray(keep, dtype=bool)
     out = np.full(shape, np.nan, dtype)
+    table = _grid_table(data.shape[0], factor)
 
     def work(columns: tuple[int, int]) -> None:
         for region in range(len(regions.labels)):
             kernel.oversample_linear(
                 *region_arrays(regions, region),
                 data,
+                table,
                 None if keep is None else keep.view(np.uint8),
                 out,
                 label=regions.number(region),
@@ -422,3 +426,7 @@ def oversample_plane(
     for _ in run_in_order(work, column_ranges(regions.shape[1], threads), threads=threads):
         pass
     return out
+
+
+def _grid_table(n_row: int, factor: float) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    return fine_rows(n_row, factor), nearest_rows(n_row, factor).astype(np.int32)
