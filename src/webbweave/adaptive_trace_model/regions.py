@@ -279,6 +279,7 @@ class RegionMap:
             flux=self.cut(region, flux),
             alpha=self.cut(region, alpha, rounds=rounds),
             error=None if error is None else self.cut(region, error),
+            single=flux.dtype == np.float32,
         )
 
     def measure(self, region: int, alpha: NDArray[Any], *, rounds: bool = False) -> Extent:
