@@ -272,9 +272,15 @@ reject(ww_bspline_work *work, double low, double high)
             continue;
         }
         system->is_new[q] = 1;
-        for (size_t p = begin; p < end; p++)
-            if (!(r[p] < low || r[p] > high))
-                copy_samples(s, out++, s, p, 1);
+        for (size_t p = begin; p < end; p++) {
+            s->x[out] = s->x[p];
+            s->y[out] = s->y[p];
+            if (s->weight)
+                s->weight[out] = s->weight[p];
+            if (s->pixel)
+                s->pixel[out] = s->pixel[p];
+            out += (size_t)!((r[p] < low) | (r[p] > high));
+        }
     }
     system->first[system->n_interval] = s->n = out;
 }

@@ -3,18 +3,20 @@
 #include <math.h>
 
 enum {
-    N_ROUND = 5,      /* rounds of clipping, astropy's maxiters */
-    N_LANE = 4,       /* independent sums, so that they can be vectorised */
-    N_INSERTION = 24, /* below, insertion is the fastest way of sorting */
-    N_SMALL = 64      /* below, a guess of the median does not pay */
+    N_ROUND = 5,       /* rounds of clipping, astropy's maxiters */
+    N_LANE = 4,        /* independent sums, so that they can be vectorised */
+    N_INSERTION = 24,  /* below, insertion is the fastest way of sorting */
+    N_SMALL = 128,     /* below, a guess of the median does not pay */
+    N_SPARE = 48       /* values that a guess spans beyond those needed: the
+                          medians of neighbouring windows are a few ranks
+                          apart */
 };
 
 /* Standard deviations from the median that are kept, astropy's default. */
 static const double N_SIGMA = 3.0;
 
-/* A guess for the next call spans the medians of this one and so much more:
- * medians of neighbouring windows differ by a few percent. */
-static const double GUESS_MARGIN = 0.03;
+/* A wrong guess is stretched by this factor until it holds. */
+static const double STRETCH = 4.0;
 
 /* The part of the values near the median, in order. */
 typedef struct {
@@ -22,6 +24,9 @@ typedef struct {
     size_t n;
     double *near;
     size_t n_near, n_below; /* values in near; values below all of these */
+    double low, high;       /* those in near lie between */
+    int is_sorted;          /* near is in order */
+    size_t least, most;     /* ranks that were asked for */
 } ranking;
 
 static void
@@ -80,16 +85,46 @@ collect(ranking *r, double low, double high)
     }
     r->n_near = n_near;
     r->n_below = n_below;
-    sort_values(r->near, n_near);
+    r->low = low;
+    r->high = high;
 }
 
 /* The value at a rank from 0. */
 static double
 at_rank(ranking *r, size_t rank)
 {
-    if (rank < r->n_below || rank - r->n_below >= r->n_near)
-        collect(r, -INFINITY, INFINITY);
+    while (rank < r->n_below || rank - r->n_below >= r->n_near) {
+        double width = STRETCH * (r->high - r->low);
+
+        if (!(width > 0.0 && r->n_near < r->n / 2))
+            collect(r, -INFINITY, INFINITY);
+        else if (rank < r->n_below)
+            collect(r, r->low - width, r->high);
+        else
+            collect(r, r->low, r->high + width);
+        r->is_sorted = 0;
+    }
+    if (!r->is_sorted)
+        sort_values(r->near, r->n_near);
+    r->is_sorted = 1;
+    r->least = rank < r->least ? rank : r->least;
+    r->most = rank > r->most ? rank : r->most;
     return r->near[rank - r->n_below];
+}
+
+/* Where the ranks that were asked for will be next time, if the median moves on
+ * as it did. */
+static ww_median_guess
+guess_from(const ranking *r, double median, const ww_median_guess *before)
+{
+    double step = before->high > before->low ? median - before->median : 0.0;
+    size_t least = r->least - r->n_below, most = r->most - r->n_below;
+    size_t last = r->n_near - 1;
+
+    return (ww_median_guess){
+        .low = r->near[least > N_SPARE ? least - N_SPARE : 0] + step,
+        .high = r->near[last - most > N_SPARE ? most + N_SPARE : last] + step,
+        .median = median};
 }
 
 /* The median of n values that begin at a rank. */
@@ -103,7 +138,7 @@ median_from(ranking *r, size_t rank, size_t n)
 
 /* Sums over the values from low to high, in independent lanes. */
 typedef struct {
-    double count[N_LANE], below[N_LANE], first[N_LANE], second[N_LANE];
+    double count[N_LANE], first[N_LANE], second[N_LANE];
 } lane_sums;
 
 static inline void
@@ -115,7 +150,6 @@ add_lanes(lane_sums *sums, const double *value, size_t width, double low,
         double kept = (x >= low) & (x <= high) ? d : 0.0;
 
         sums->count[l] += (x >= low) & (x <= high) ? 1.0 : 0.0;
-        sums->below[l] += x < low ? 1.0 : 0.0;
         sums->first[l] += kept;
         sums->second[l] += kept * kept;
     }
@@ -127,62 +161,66 @@ total(const double lane[N_LANE])
     return (lane[0] + lane[1]) + (lane[2] + lane[3]);
 }
 
-/* Of the values from low to high: their number, mean and deviation; and the
- * number of those below. Sums are about a centre, against cancellation. */
+/* The number, mean and deviation of the values from low to high. Sums are
+ * about a centre, against cancellation. */
 static ww_clipped_mean
-sum_between(const ranking *r, double low, double high, double centre,
-            size_t *n_below)
+sum_between(const double *value, size_t n_value, double low, double high,
+            double centre)
 {
-    lane_sums sums = {{0}, {0}, {0}, {0}};
-    size_t whole = r->n / N_LANE * N_LANE;
+    lane_sums sums = {{0}, {0}, {0}};
+    size_t whole = n_value / N_LANE * N_LANE;
     double n, mean, square;
 
     for (size_t i = 0; i < whole; i += N_LANE)
-        add_lanes(&sums, r->value + i, N_LANE, low, high, centre);
-    add_lanes(&sums, r->value + whole, r->n - whole, low, high, centre);
+        add_lanes(&sums, value + i, N_LANE, low, high, centre);
+    add_lanes(&sums, value + whole, n_value - whole, low, high, centre);
     n = total(sums.count);
-    *n_below = (size_t)total(sums.below);
     mean = total(sums.first) / n;
     square = total(sums.second) / n;
     return (ww_clipped_mean){.mean = centre + mean,
-                             .deviation =
-                                 sqrt(fmax(square - mean * mean, 0.0)),
+                             .deviation = sqrt(fmax(square - mean * mean, 0.0)),
                              .n = (size_t)n};
+}
+
+static size_t
+count_below(const double *value, size_t n, double low)
+{
+    double count[N_LANE] = {0};
+    size_t whole = n / N_LANE * N_LANE;
+
+    for (size_t i = 0; i < whole; i += N_LANE)
+        for (size_t l = 0; l < N_LANE; l++)
+            count[l] += value[i + l] < low ? 1.0 : 0.0;
+    for (size_t i = whole; i < n; i++)
+        count[0] += value[i] < low ? 1.0 : 0.0;
+    return (size_t)total(count);
 }
 
 ww_clipped_mean
 ww_clip_mean(const double *value, size_t n, double *scratch,
              ww_median_guess *guess)
 {
-    ranking r = {.value = value, .n = n, .near = scratch};
+    ranking r = {.value = value, .n = n, .near = scratch, .least = n};
     double low = -INFINITY, high = INFINITY, centre, median;
-    ww_median_guess seen;
     ww_clipped_mean kept;
-    size_t n_below;
 
     if (!n)
         return (ww_clipped_mean){.mean = NAN, .deviation = NAN};
     if (guess && n >= N_SMALL && guess->high > guess->low)
         collect(&r, guess->low, guess->high);
     centre = median = median_from(&r, 0, n);
-    seen = (ww_median_guess){median, median};
-    kept = sum_between(&r, low, high, centre, &n_below);
+    kept = sum_between(value, n, low, high, centre);
     for (int round = 0; round < N_ROUND; round++) {
         size_t before = kept.n;
 
         low = fmax(low, median - N_SIGMA * kept.deviation);
         high = fmin(high, median + N_SIGMA * kept.deviation);
-        kept = sum_between(&r, low, high, centre, &n_below);
+        kept = sum_between(value, n, low, high, centre);
         if (kept.n == before || !kept.n)
             break;
-        median = median_from(&r, n_below, kept.n);
-        seen.low = fmin(seen.low, median);
-        seen.high = fmax(seen.high, median);
+        median = median_from(&r, count_below(value, n, low), kept.n);
     }
-    if (guess) {
-        double margin = GUESS_MARGIN * fabs(centre);
-
-        *guess = (ww_median_guess){seen.low - margin, seen.high + margin};
-    }
+    if (guess)
+        *guess = guess_from(&r, centre, guess);
     return kept;
 }

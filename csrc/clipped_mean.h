@@ -5,9 +5,9 @@
 #include <stddef.h>
 
 /* Where medians are likely to be: it costs time if it is wrong, nothing else.
- * {0, 0} knows nothing. */
+ * {0} knows nothing. */
 typedef struct {
-    double low, high;
+    double low, high, median;
 } ww_median_guess;
 
 typedef struct {

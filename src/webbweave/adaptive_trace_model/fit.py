@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -379,7 +380,7 @@ def _parts(n_region: int, n_column: int, threads: int) -> list[Range]:
     """Cut the columns of each region if there are too few regions to keep all threads busy."""
     n_part = 1 if n_region >= REGIONS_PER_THREAD * threads else threads
     edges = [n_column * i // n_part for i in range(n_part + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _run(
