@@ -12,11 +12,12 @@ ww_spline_interval(const double *knots, size_t n_knot, double x)
     /* A guess for equally spaced inner knots: there are last - first of them,
      * from first + 1 to last. */
     if (last > first + 1 && x > knots[first + 1]) {
-        double spacing = (knots[last] - knots[first + 1]) /
-                         (double)(last - first - 1);
+        double spacing =
+            (knots[last] - knots[first + 1]) / (double)(last - first - 1);
         double step = (x - knots[first + 1]) / spacing;
 
-        j = step < (double)(last - first - 1) ? first + 1 + (size_t)step : last;
+        j = step < (double)(last - first - 1) ? first + 1 + (size_t)step
+                                              : last;
     }
     while (j > first && x < knots[j])
         j--;

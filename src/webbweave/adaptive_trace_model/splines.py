@@ -35,6 +35,8 @@ class ColumnFlag(IntFlag):
     intervals merged."""
     NO_SCALE = 64
     """No pixel of the column could be compared with the spline."""
+    NO_SAMPLES = 128
+    """The window holds less than ten samples."""
 
 
 @dataclass(frozen=True)
