@@ -102,7 +102,7 @@ def make_scene(
     """
     rng = np.random.default_rng(seed)
     if not isinstance(sources, dict):
-        sources = {label: sources for label in labels}
+        sources = dict.fromkeys(labels, sources)
     place = np.linspace(-0.5, 0.5, n_column)
     bend = tilt * place + curve * (4 * place**2 - 1)
     reach = int(np.ceil(np.ptp(bend))) + 1

@@ -57,7 +57,7 @@ class SteepBins:
         """
         width = extent.pixel_size / 2
         n_bin = int((extent.upper - extent.lower) / width) + 3
-        edges = extent.lower + width * (np.arange(n_bin + 1) - 1)
+        edges = extent.lower + width * np.arange(-1.0, n_bin)
         return cls(edges, extent.pixel_size, as_jwst=False)
 
     @classmethod

@@ -21,6 +21,9 @@ __all__ = ["TraceImages", "column_ranges", "extents", "splines_of", "steep_bins"
 #: Columns that are worked on together, the block of the kernels: ranges begin at its multiples.
 _BLOCK = 16
 
+#: A slit that is higher is none, but a mistake in alpha; the images have no such columns.
+_MOST_PIXELS = 50_000
+
 #: Ranges of columns per thread, so that threads end at the same time.
 _RANGES_PER_THREAD = 4
 
@@ -107,7 +110,8 @@ def trace_image(
     evaluator = _Evaluator(model, regions, alpha, compat)
     counts = evaluator.evaluate(full, error, slope_limit, threads)
     if not everywhere:
-        evaluator.keep_compact(counts, pad, [(full, used), *([(error, error)] * has_error)], threads)
+        images = [(full, used)] if error is None else [(full, used), (error, error)]
+        evaluator.keep_compact(counts, pad, images, threads)
     return TraceImages(used, full if with_full else None, error)
 
 
@@ -308,7 +312,9 @@ def splines_of(model: TraceModel, row: int) -> tuple[NDArray[Any], ...]:
     )
 
 
-def region_arrays(regions: RegionMap, region: int) -> tuple[NDArray[np.int32], ...]:
+def region_arrays(
+    regions: RegionMap, region: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
     """
     Give the arrays of a region as the kernels take them.
 
@@ -391,7 +397,7 @@ def steep_bins(
     bins = {}
     n_piece = _pieces_of_first(model) if compat and measured else 0
     for region, extent in measured.items():
-        if not (np.isfinite(extent.pixel_size) and extent.pixel_size > 0):
+        if not (extent.upper - extent.lower) / (extent.pixel_size or np.nan) < _MOST_PIXELS:
             continue
         made = (
             SteepBins.about_zero(extent, n_piece, single=single)
@@ -437,5 +443,3 @@ def summed(
 
 def _line(array: NDArray[Any] | None, row: int) -> NDArray[Any] | None:
     return None if array is None else array[row]
-
-

@@ -1,4 +1,4 @@
-"""The profile of a slice or slit across the dispersion: is it bright enough, where are its edges?"""
+"""The profile of a slice or slit across the dispersion: its brightness, and its edges."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def cross_profile(
         half = step / 2
     if not len(centres):
         return None
-    edges = [(centres + side * half).astype(np.float64) for side in (-1, 1)]
+    lows, highs = ((centres + side * half).astype(np.float64) for side in (-1, 1))
     medians = np.empty((3, len(centres)))
-    if not collapse_profile(flux, error, alpha, *edges, medians, rounds=compat and single):
+    if not collapse_profile(flux, error, alpha, lows, highs, medians, rounds=compat and single):
         return None
     return CrossProfile(centres.astype(np.float64), *medians)
 

@@ -156,7 +156,7 @@ class RegionMap:
                 )
             return region_map
         image, numbers = _small_numbers(_as_labels(region_map, shape))
-        ny, nx = image.shape
+        nx = image.shape[1]
         present = np.zeros(_LARGEST_TABLE + 1, np.uint8)
         if image.size:
             region_labels(image, present)
@@ -271,7 +271,7 @@ class RegionMap:
             Copies of its pixels.
         """
         start, stop = self.rows(region)
-        inside = self.image[start:stop].T == self.number(region)
+        inside = self.number(region) == self.image[start:stop].T
         return Region(
             label=int(self.labels[region]),
             first_row=start,
@@ -319,7 +319,8 @@ def _as_labels(region_map: Any, shape: tuple[int, int] | None) -> NDArray[Any]:
         whole = np.nan_to_num(labels, nan=0.0, posinf=0.0, neginf=0.0)
         if np.any(whole != np.rint(whole)):
             raise TypeError("region_map holds fractions, expected integers")
-        return whole.astype(np.int64)
+        numbers: NDArray[np.int64] = whole.astype(np.int64)
+        return numbers
     if labels.dtype.kind not in "iub":
         raise TypeError(f"region_map is an array of {labels.dtype}, expected integers")
     return labels

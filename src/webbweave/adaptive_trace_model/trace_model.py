@@ -30,7 +30,6 @@ from webbweave.adaptive_trace_model.profile import (
 )
 from webbweave.adaptive_trace_model.region import Region
 from webbweave.adaptive_trace_model.regions import RegionMap, as_image
-from webbweave.adaptive_trace_model.splines import TraceModel
 from webbweave.parallel import thread_count
 
 __all__ = [
@@ -196,9 +195,7 @@ def fit_all_regions(
     ValueError
         If the shapes of the arrays do not agree, or an option has no meaning.
     """
-    thresholds = {
-        name: fit_kwargs.pop(name, None) for name in ("peak_threshold", "snr_threshold")
-    }
+    thresholds = {name: fit_kwargs.pop(name, None) for name in ("peak_threshold", "snr_threshold")}
     options = _fit_options(fit_kwargs)
     model = prepare_and_fit(
         flux,
