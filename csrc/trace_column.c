@@ -117,7 +117,9 @@ ww_column_count_steep(const ww_steep_pixels *steep, const double *alpha,
 
     for (size_t i = start; i + steep->skip_last < n; i++)
         if (fabs(values[i] - values[i - 1]) > steep->limit)
-            count_one(steep, alpha[rows[i]]);
+            count_one(steep, steep->is_between
+                                 ? (alpha[rows[i - 1]] + alpha[rows[i]]) / 2.0
+                                 : alpha[rows[i]]);
 }
 
 int

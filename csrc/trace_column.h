@@ -24,6 +24,8 @@ typedef struct {
     double limit;
     size_t skip_first; /* pixels of a column, at its ends, that never count; */
     size_t skip_last;  /* at least 1 at the first end: no pixel before it */
+    int is_between;    /* the coordinate of a step is the middle of its two
+                          pixels; otherwise that of the second one */
     size_t n_bin;      /* at least 1 */
     const double *edges; /* [n_bin + 1] equally spaced, ascending */
     int64_t *count;      /* [n_bin + 1], added to; the last one is the number

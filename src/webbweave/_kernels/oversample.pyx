@@ -122,7 +122,7 @@ def oversample_flux(region_map, first, stop, alpha, splines, flux, table, fine_a
     source.require_good, source.edge, source.without_residual = require_good, edge, without_residual
     source.trim_ends, source.trims_column = trim_ends, trims_column
     if count is not None:
-        set_steep(&steep, edges, count)
+        set_steep(&steep, edges, count, not as_jwst)
         steep.limit, steep.skip_first, steep.skip_last = slope_limit, edge, edge
         with nogil:
             status = ww_oversample_count_steep(&source, &steep, column_start, column_stop)

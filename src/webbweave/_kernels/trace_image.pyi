@@ -20,6 +20,7 @@ def trace_evaluate(
     *,
     label: int,
     rounds: bool,
+    is_between: bool,
     slope_limit: float,
     column_start: int,
     column_stop: int,

@@ -30,7 +30,7 @@ cdef extern from "trace_image.h" nogil:
 
 
 def trace_evaluate(region_map, first, stop, alpha, splines, scale_error, covariance, edges, count,
-                   full, error, *, int label, bint rounds, double slope_limit,
+                   full, error, *, int label, bint rounds, bint is_between, double slope_limit,
                    Py_ssize_t column_start, Py_ssize_t column_stop):
     """Write the trace of a region, and its error, to images; count steep pixels in `count`."""
     cdef ww_trace trace
@@ -53,7 +53,7 @@ def trace_evaluate(region_map, first, stop, alpha, splines, scale_error, covaria
         scale_error_view, covariance_view = scale_error, covariance
         trace.scale_error, trace.covariance = &scale_error_view[0], &covariance_view[0, 0, 0]
     if count is not None:
-        set_steep(&steep, edges, count)
+        set_steep(&steep, edges, count, is_between)
         steep.limit, steep.skip_first, steep.skip_last = slope_limit, 2, 1
         counts = &steep
     start, end = max(column_start, 0), max(column_stop, 0)

@@ -18,7 +18,9 @@ cdef extern from "trace_column.h" nogil:
 
     ctypedef struct ww_steep_pixels:
         double limit
-        size_t skip_first, skip_last, n_bin
+        size_t skip_first, skip_last
+        int is_between
+        size_t n_bin
         const double *edges
         int64_t *count
 
@@ -47,7 +49,7 @@ cdef inline int set_splines(ww_trace_splines *splines, arrays, n_column) except 
     return 0
 
 
-cdef inline int set_steep(ww_steep_pixels *steep, edges, count) except -1:
+cdef inline int set_steep(ww_steep_pixels *steep, edges, count, bint is_between) except -1:
     cdef const double[::1] edges_view
     cdef int64_t[::1] count_view
     n_bin = check_array("edges", edges, "float64", (None,))[0] - 1
@@ -55,6 +57,7 @@ cdef inline int set_steep(ww_steep_pixels *steep, edges, count) except -1:
         raise ValueError(f"edges has shape {edges.shape}, expected 2 numbers or more")
     check_array("count", count, "int64", (n_bin + 1,), writable=True)
     edges_view, count_view = edges, count
+    steep.is_between = is_between
     steep.n_bin, steep.edges, steep.count = n_bin, &edges_view[0], &count_view[0]
     return 0
 

@@ -32,7 +32,8 @@ class SteepBins:
     pixel_size : float
         Size of a pixel along the slit.
     as_jwst : bool
-        Peaks are at the lower edges of bins, as in jwst 3.0.0.
+        Steps count at the coordinate of their second pixel, and peaks are at the lower edges of
+        bins, as in jwst 3.0.0: a quarter of a pixel off in all.
     """
 
     edges: NDArray[np.float64]

@@ -155,6 +155,7 @@ class _Evaluator:
                     error,
                     label=self.regions.number(region),
                     rounds=self.compat,
+                    is_between=not self.compat,
                     slope_limit=slope_limit,
                     column_start=columns[0],
                     column_stop=columns[1],
