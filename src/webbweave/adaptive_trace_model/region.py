@@ -30,6 +30,9 @@ class Region:
         Data, and the coordinate along the slit; NaN outside the region.
     error : ndarray of float64, shape (n_column, n_row), optional
         Standard deviation of the flux; NaN outside the region.
+    single : bool, optional
+        The arrays hold float32 numbers, as those of the data model do; what reproduces jwst has to
+        know, since its rounding is that of the data.
     """
 
     label: int
@@ -38,3 +41,4 @@ class Region:
     flux: NDArray[np.float64]
     alpha: NDArray[np.float64]
     error: NDArray[np.float64] | None = None
+    single: bool = False

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntFlag
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline
 
 __all__ = ["DEGREE", "ColumnFlag", "TraceModel"]
@@ -35,6 +35,8 @@ class ColumnFlag(IntFlag):
     intervals merged."""
     NO_SCALE = 64
     """No pixel of the column could be compared with the spline."""
+    NO_SAMPLES = 128
+    """The window holds less than ten samples."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,111 @@ class TraceModel:
             scale_error=np.full(shape, np.nan) if errors else None,
             covariance=np.zeros((*shape, stride, 4), np.float32) if errors else None,
         )
+
+    def as_arrays(self) -> dict[str, NDArray[Any]]:
+        """
+        Give all that is to be kept, without the room for splines that were not fitted.
+
+        Returns
+        -------
+        dict of str to ndarray
+            The attributes. Knots and coefficients are those of the fitted splines one after the
+            other, by region and column, and so is the covariance.
+        """
+        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
+        arrays = {name: array for name, array in arrays.items() if array is not None}
+        has_knot, has_coefficient = self._places()
+        arrays["knots"] = self.knots[has_knot]
+        arrays["coefficients"] = self.coefficients[has_coefficient]
+        if self.covariance is not None:
+            arrays["covariance"] = self.covariance[has_coefficient]
+        return arrays
+
+    def _places(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        place = np.arange(self.knots.shape[2])
+        count = self.n_knot[:, :, None]
+        return place < count, place < count - DEGREE - 1
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> TraceModel:
+        """
+        Make a trace model of what `as_arrays` gave.
+
+        Parameters
+        ----------
+        arrays : mapping of str to ndarray
+            The attributes.
+
+        Returns
+        -------
+        TraceModel
+            The same model.
+
+        Raises
+        ------
+        ValueError
+            If an attribute is missing, or the arrays do not belong together.
+        """
+        needed = {f.name for f in fields(cls)} - {"scale_error", "covariance"}
+        if missing := sorted(needed - arrays.keys()):
+            raise ValueError(f"a trace model needs {missing[0]}, found {sorted(arrays)}")
+        shape = arrays["model"].shape
+        if len(shape) != 2 or arrays["n_knot"].shape != shape:
+            raise ValueError(f"model has shape {shape}, n_knot {arrays['n_knot'].shape}")
+        if np.any(arrays["model"] >= shape[1]):
+            raise ValueError(f"model names columns beyond the {shape[1]} that there are")
+        stride, has_errors = int(arrays["n_knot"].max(initial=0)), "covariance" in arrays
+        model = cls.empty(np.asarray(arrays["labels"]), shape[1], stride, errors=has_errors)
+        model.n_knot[:] = arrays["n_knot"]
+        has_knot, has_coefficient = model._places()
+        ragged = {"knots": has_knot, "coefficients": has_coefficient, "covariance": has_coefficient}
+        for name, array in arrays.items():
+            own = getattr(model, name, None)
+            if own is None:
+                raise ValueError(f"a trace model has no {name} here")
+            count = (int(np.count_nonzero(ragged[name])), *own.shape[3:]) if name in ragged else ()
+            if array.shape != (count or own.shape):
+                raise ValueError(f"{name} has shape {array.shape}, expected {count or own.shape}")
+            own[ragged.get(name, ...)] = array
+        return model
+
+    def evaluate(self, alpha: ArrayLike, region_map: ArrayLike) -> NDArray[np.float64]:
+        """
+        Evaluate the trace at any coordinates along the slit.
+
+        Parameters
+        ----------
+        alpha : array_like, shape (ny, n_column)
+            Coordinates, for any number of rows.
+        region_map : array_like of int, shape (ny, n_column)
+            The region of each.
+
+        Returns
+        -------
+        ndarray of float64, shape (ny, n_column)
+            The trace; NaN beyond the bounds of the models, and in columns without.
+
+        Raises
+        ------
+        ValueError
+            If the shapes of the arrays do not agree.
+        """
+        from webbweave.adaptive_trace_model.oversample import oversample_image
+
+        # Oversampled by 1, of any data.
+        images = oversample_image(
+            alpha,
+            alpha,
+            region_map,
+            self,
+            1.0,
+            alpha,
+            require_ngood=0,
+            slope_limit=0.0,
+            planes=("full",),
+        )
+        assert images.full is not None
+        return images.full
 
     @property
     def n_model(self) -> int:

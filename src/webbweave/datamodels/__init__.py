@@ -1,5 +1,6 @@
 """The one place that knows files: opening, saving, collections of exposures, metadata."""
 
+from webbweave.datamodels.arrays import read_arrays, write_arrays
 from webbweave.datamodels.inputs import Inputs, Member, collect_inputs, open_model
 from webbweave.datamodels.output_wcs import StoredWCS, read_output_wcs, read_wavelengths
 from webbweave.datamodels.reading import read_model
@@ -25,6 +26,7 @@ __all__ = [
     "header_entries",
     "of_slits",
     "open_model",
+    "read_arrays",
     "read_model",
     "read_output_wcs",
     "read_wavelengths",
@@ -33,4 +35,5 @@ __all__ = [
     "set_path",
     "spill",
     "tree_of",
+    "write_arrays",
 ]

@@ -1,0 +1,149 @@
+# cython: language_level=3, freethreading_compatible=True, autotestdict=False
+# cython: boundscheck=False, wraparound=False
+"""Binding of csrc/bspline_fit.h and csrc/bspline_columns.h, which are the manual."""
+from libc.stddef cimport size_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+from webbweave._kernels.checks import check_array
+
+
+cdef extern from "bspline_columns.h" nogil:
+    enum:
+        WW_OK, WW_ERR_NOMEM, WW_ERR_RANGE, WW_BSPLINE_FITTED, WW_BSPLINE_FEW
+
+    ctypedef struct ww_trace_samples:
+        size_t n_column, n_row
+        const double *alpha
+        const double *flux
+        const double *error
+        const double *divisor
+        int single
+
+    ctypedef struct ww_bspline_options:
+        size_t n_interval, n_iteration
+        double sigma_low, sigma_high, space_ratio
+        int compat, single
+
+    ctypedef struct ww_bspline_result:
+        int outcome, has_stopped
+        size_t n_knot, n_iteration
+
+    ctypedef struct ww_column_options:
+        ww_bspline_options fit
+        size_t n_left, n_right, min_valid
+        int is_retried, is_weighted
+
+    ctypedef struct ww_column_fits:
+        size_t stride
+        double *knots
+        double *coefficients
+        int32_t *n_knot
+        double *lower
+        double *upper
+        uint8_t *flags
+        int32_t *n_point
+        int32_t *n_rejected
+        float *covariance
+
+    size_t ww_bspline_room(size_t n_interval)
+    int ww_bspline_fit(const double *x, const double *y, size_t n,
+                       const ww_bspline_options *options, double *knots, double *coefficients,
+                       ww_bspline_result *result, int64_t *log)
+    int ww_bspline_columns(const ww_trace_samples *samples, const ww_column_options *options,
+                           const uint8_t *wanted, const ww_column_fits *fits, size_t start,
+                           size_t stop)
+    const char *ww_strerror(int status)
+
+
+FITTED = WW_BSPLINE_FITTED
+FEW = WW_BSPLINE_FEW
+
+
+cdef _raise(int status):
+    if status == WW_ERR_NOMEM:
+        raise MemoryError(ww_strerror(status).decode())
+    if status == WW_ERR_RANGE:
+        raise IndexError(ww_strerror(status).decode())
+    if status != WW_OK:
+        raise ValueError(ww_strerror(status).decode())
+
+
+cdef void *_address(name, array, dtype, shape, bint writable=False) except? NULL:
+    """Check an array, which the caller keeps alive; NULL for None."""
+    if array is None:
+        return NULL
+    check_array(name, array, dtype, shape, writable=writable)
+    cdef const uint8_t[::1] view = array.reshape(-1).view("uint8")
+    return <void *>&view[0]
+
+
+cdef _set_samples(ww_trace_samples *samples, alpha, flux, error, divisor, bint single):
+    shape = check_array("alpha", alpha, "float64", (None, None))
+    samples.n_column, samples.n_row = shape
+    samples.alpha = <const double *>_address("alpha", alpha, "float64", shape)
+    samples.flux = <const double *>_address("flux", flux, "float64", shape)
+    samples.error = <const double *>_address("error", error, "float64", shape)
+    samples.divisor = <const double *>_address("divisor", divisor, "float64", shape[:1])
+    samples.single = single
+
+
+def room(size_t n_interval):
+    """Return the room that a line of knots needs."""
+    return ww_bspline_room(n_interval)
+
+
+def fit_samples(x, y, knots, coefficients, log, *, size_t n_interval, size_t n_iteration,
+                double sigma_low, double sigma_high, double space_ratio, bint compat, bint single):
+    """Fit arrays; return the outcome, the numbers of knots and of rejections, and the stop."""
+    cdef ww_bspline_options options
+    cdef ww_bspline_result result
+    options.n_interval, options.n_iteration = n_interval, n_iteration
+    options.space_ratio = space_ratio
+    options.sigma_low, options.sigma_high = sigma_low, sigma_high
+    options.compat, options.single = compat, single
+    shape, line, pairs = (None,), (ww_bspline_room(n_interval),), (max(n_iteration, 1), 2)
+    cdef size_t n = check_array("x", x, "float64", shape)[0]
+    cdef const double *at = <const double *>_address("x", x, "float64", shape)
+    cdef const double *value = <const double *>_address("y", y, "float64", (n,))
+    cdef double *t = <double *>_address("knots", knots, "float64", line, True)
+    cdef double *c = <double *>_address("coefficients", coefficients, "float64", line, True)
+    cdef int64_t *pair = <int64_t *>_address("log", log, "int64", pairs, True)
+    cdef int status
+    with nogil:
+        status = ww_bspline_fit(at, value, n, &options, t, c, &result, pair)
+    _raise(status)
+    return result.outcome, result.n_knot, result.n_iteration, bool(result.has_stopped)
+
+
+def fit_columns(alpha, flux, error, divisor, wanted, knots, coefficients, n_knot, lower, upper,
+                flags, n_point, n_rejected, covariance, *, bint single, bint compat,
+                size_t n_interval, size_t n_iteration, double sigma_low, double sigma_high,
+                double space_ratio, size_t n_left, size_t n_right, size_t min_valid,
+                bint is_retried, bint is_weighted, size_t start, size_t stop):
+    """Fit the splines of the columns [start, stop), in place."""
+    cdef ww_trace_samples samples
+    cdef ww_column_options options
+    cdef ww_column_fits fits
+    cdef int status
+    _set_samples(&samples, alpha, flux, error, divisor, single)
+    options.fit.n_interval, options.fit.n_iteration = n_interval, n_iteration
+    options.fit.sigma_low, options.fit.sigma_high = sigma_low, sigma_high
+    options.fit.space_ratio, options.fit.compat, options.fit.single = space_ratio, compat, single
+    options.n_left, options.n_right, options.min_valid = n_left, n_right, min_valid
+    options.is_retried, options.is_weighted = is_retried, is_weighted
+    lines = check_array("knots", knots, "float64", (samples.n_column, None), writable=True)
+    one, band = lines[:1], (*lines, 4)
+    fits.stride = lines[1]
+    fits.knots = <double *>_address("knots", knots, "float64", lines, True)
+    fits.coefficients = <double *>_address("coefficients", coefficients, "float64", lines, True)
+    fits.n_knot = <int32_t *>_address("n_knot", n_knot, "int32", one, True)
+    fits.lower = <double *>_address("lower", lower, "float64", one, True)
+    fits.upper = <double *>_address("upper", upper, "float64", one, True)
+    fits.flags = <uint8_t *>_address("flags", flags, "uint8", one, True)
+    fits.n_point = <int32_t *>_address("n_point", n_point, "int32", one, True)
+    fits.n_rejected = <int32_t *>_address("n_rejected", n_rejected, "int32", one, True)
+    fits.covariance = <float *>_address("covariance", covariance, "float32", band, True)
+    cdef const uint8_t *chosen = <const uint8_t *>_address("wanted", wanted, "bool", one)
+    with nogil:
+        status = ww_bspline_columns(&samples, &options, chosen, &fits, start, stop)
+    _raise(status)
