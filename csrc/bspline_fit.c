@@ -13,6 +13,10 @@ enum {
 /* A gap is too large if it lies so many deviations above the mean. */
 static const double GAP_SIGMA = 5.0;
 
+/* Nor is it if it is less than this times the mean, unless jwst is to be
+ * reproduced: the gaps of a regular grid differ by rounding alone. */
+static const double GAP_RATIO = 2.0;
+
 /* The share of samples that has to be left after rejection. */
 static const double MIN_KEPT = 0.8;
 
@@ -84,7 +88,7 @@ find_gaps(ww_bspline_work *work, const double *x, size_t n,
 /* Step 1: copy the samples without those after a wide gap. */
 static void
 leave_out_after_gaps(ww_bspline_work *work, const ww_spline_samples *samples,
-                     size_t n_gap)
+                     size_t n_gap, const ww_bspline_options *options)
 {
     const double *gap = work->gap;
     ww_clipped_mean mean = ww_clip_mean(gap + samples->n - n_gap, n_gap,
@@ -92,6 +96,8 @@ leave_out_after_gaps(ww_bspline_work *work, const ww_spline_samples *samples,
     double widest = mean.mean + GAP_SIGMA * mean.deviation;
     size_t begin = 0;
 
+    if (!options->compat)
+        widest = fmax(widest, GAP_RATIO * mean.mean);
     work->samples.n = 0;
     for (size_t i = 0; i <= samples->n; i++) {
         if (i < samples->n && !(gap[i] > widest))
@@ -366,7 +372,7 @@ ww_bspline_fit_samples(ww_bspline_work *work, const ww_spline_samples *samples,
     n_gap = find_gaps(work, samples->x, n, options);
     if (n_gap < N_GAP)
         return;
-    leave_out_after_gaps(work, samples, n_gap);
+    leave_out_after_gaps(work, samples, n_gap, options);
     if (!work->samples.n)
         return;
     result->outcome = WW_BSPLINE_SPARSE;

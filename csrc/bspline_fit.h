@@ -2,7 +2,8 @@
  * with rejection of outliers.
  *
  * 1. The gap of a sample is its distance from the one before. Samples with a
- *    gap above mean + 5 deviations of the clipped gaps are left out.
+ *    gap above mean + 5 deviations of the clipped gaps, and twice their mean,
+ *    are left out.
  * 2. If the tenth largest gap is above space_ratio times the spacing of the
  *    knots, there is no spline.
  * 3. The spline is fitted, samples with a residual beyond sigma_low or
@@ -11,7 +12,7 @@
  *    the samples would be left.
  *
  * With compat set, all is done as jwst does: the first gap is the distance of
- * the first sample from 0; the knots begin half a spacing after the first
+ * the first sample from 0, and twice the mean does not matter; the knots begin half a spacing after the first
  * sample, and their number follows the rounding of a floating-point range; a
  * near-singular fit is left to rotations of the rows, and where these fail the
  * spline of the iteration before holds. Otherwise gaps are between samples,
