@@ -20,7 +20,13 @@ def process(flux, error, alpha, region_map, *, compat, threshold=None):
     """Fit, evaluate and oversample: whatever happens to a region must not harm the others."""
     flux, alpha = np.asarray(flux), np.asarray(alpha)
     model = prepare_and_fit(
-        flux, error, alpha, region_map, FitOptions(lrange=20), snr_threshold=threshold, compat=compat
+        flux,
+        error,
+        alpha,
+        region_map,
+        FitOptions(lrange=20),
+        snr_threshold=threshold,
+        compat=compat,
     )
     images = trace_image(model, alpha, region_map, compat=compat)
     rows = int(np.ceil(len(flux) * FACTOR))

@@ -238,14 +238,10 @@ def test_own_fit_of_the_caller(monkeypatch, caplog):
 
 def test_names_of_jwst_for_parts_of_the_fit():
     scene = make_scene(n_column=60)
-    alpha, flux, error, snr = trace_model._crossdisp_profile(
-        scene.flux, scene.error, scene.alpha
-    )
+    alpha, flux, error, snr = trace_model._crossdisp_profile(scene.flux, scene.error, scene.alpha)
     assert alpha.shape == flux.shape == error.shape == snr.shape
     assert alpha[0] == np.float32(np.nanmin(scene.alpha))
-    nothing = trace_model._crossdisp_profile(
-        scene.flux, np.zeros_like(scene.error), scene.alpha
-    )
+    nothing = trace_model._crossdisp_profile(scene.flux, np.zeros_like(scene.error), scene.alpha)
     assert nothing == (None, None, None, None)
     trimmed = scene.flux.copy()
     trace_model._trim_edges(trimmed, scene.alpha, alpha, error, snr)
