@@ -102,8 +102,8 @@ def test_regions():
     rows = np.zeros((1, NX), np.int32)
     with pytest.raises(IndexError):
         region_rows(region()[0], np.array([0, 5], np.int32), rows, rows.copy())
+    values = np.zeros((NX, NY))
     with pytest.raises(IndexError, match="rows 3:9"):
-        values = np.zeros((NX, NY))
         region_gather(*region(), np.ones((NY, NX)), values, label=1, rounds=False, row_start=3)
     with pytest.raises(ValueError, match="scratch"):
         region_measure(*region(), np.ones((NY, NX)), np.zeros(3), label=1, rounds=False)
