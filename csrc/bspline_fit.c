@@ -7,11 +7,17 @@
 enum {
     DEGREE = WW_SPLINE_ORDER - 1,
     N_GAP = 10,    /* it is the tenth largest gap that counts */
+    N_DROP = 2,    /* knots that a near-singular fit may lose: a short interval
+                      at the end, and a gap beside it */
     N_ROUNDING = 8 /* room for knots that rounding may add */
 };
 
 /* A gap is too large if it lies so many deviations above the mean. */
 static const double GAP_SIGMA = 5.0;
+
+/* Nor is it if it is less than this times the mean, unless jwst is to be
+ * reproduced: the gaps of a regular grid differ by rounding alone. */
+static const double GAP_RATIO = 2.0;
 
 /* The share of samples that has to be left after rejection. */
 static const double MIN_KEPT = 0.8;
@@ -19,6 +25,10 @@ static const double MIN_KEPT = 0.8;
 /* A pivot below this share of its diagonal: the coefficient hangs on rounding
  * errors of a millionth of itself. */
 static const double TOLERANCE = 1e-10;
+
+/* A pivot below this share of the mean diagonal: a coefficient whose error is a
+ * hundred times that of most. */
+static const double WEAKEST = 1e-4;
 
 /* To reproduce the coefficients of an orthogonal solution to ten digits,
  * the normal equations must not lose more than five. */
@@ -84,7 +94,7 @@ find_gaps(ww_bspline_work *work, const double *x, size_t n,
 /* Step 1: copy the samples without those after a wide gap. */
 static void
 leave_out_after_gaps(ww_bspline_work *work, const ww_spline_samples *samples,
-                     size_t n_gap)
+                     size_t n_gap, const ww_bspline_options *options)
 {
     const double *gap = work->gap;
     ww_clipped_mean mean = ww_clip_mean(gap + samples->n - n_gap, n_gap,
@@ -92,6 +102,8 @@ leave_out_after_gaps(ww_bspline_work *work, const ww_spline_samples *samples,
     double widest = mean.mean + GAP_SIGMA * mean.deviation;
     size_t begin = 0;
 
+    if (!options->compat)
+        widest = fmax(widest, GAP_RATIO * mean.mean);
     work->samples.n = 0;
     for (size_t i = 0; i <= samples->n; i++) {
         if (i < samples->n && !(gap[i] > widest))
@@ -129,9 +141,9 @@ is_sparse(const ww_bspline_work *work, size_t n, double spacing,
     return n_wide >= N_GAP;
 }
 
-/* Equally spaced inner knots with the ends of jwst: as many as a range of
- * floating-point numbers gives, in the type of the samples. Returns their
- * number, or 0 if there is no such range; origin and step are set. */
+/* The inner knots of jwst: as many as a range of floating-point numbers gives,
+ * in the type of the samples. Returns their number, which may be NaN; origin
+ * and step are set. */
 static double
 compat_range(const ww_spline_samples *s, const ww_bspline_options *options,
              double *origin, double *step)
@@ -153,7 +165,8 @@ compat_range(const ww_spline_samples *s, const ww_bspline_options *options,
     return ceil((last - spacing / 2.0 - *origin) / spacing);
 }
 
-/* The knots for the samples. Returns 0 if there are none. */
+/* The knots for the samples: the inner ones begin half a spacing after the
+ * first sample. Returns 0 if there are none. */
 static int
 place_knots(ww_bspline_work *work, const ww_bspline_options *options)
 {
@@ -161,7 +174,7 @@ place_knots(ww_bspline_work *work, const ww_bspline_options *options)
     ww_spline_system *system = &work->system;
     double n_inner = (double)(options->n_interval - 1);
     double first = s->x[0], last = s->x[s->n - 1];
-    double step = find_spacing(s, options), origin = first + step;
+    double step = find_spacing(s, options), origin = first + 0.5 * step;
     size_t n;
 
     if (!(step > 0.0))
@@ -198,7 +211,8 @@ solve(ww_bspline_work *work, const ww_bspline_options *options,
     size_t n = system->n_knot - WW_SPLINE_ORDER, bad;
 
     bad = ww_system_solve(system, &work->samples,
-                          options->compat ? TOLERANCE_COMPAT : TOLERANCE);
+                          options->compat ? TOLERANCE_COMPAT : TOLERANCE,
+                          options->compat ? 0.0 : WEAKEST);
     if (bad == n)
         return 1;
     *is_refined = 1;
@@ -207,10 +221,14 @@ solve(ww_bspline_work *work, const ww_bspline_options *options,
             return 0;
         return ww_system_rotate(system, &work->samples) == n;
     }
-    if (!ww_system_drop_knot(system, bad))
-        return 0;
-    ww_system_locate(system, &work->samples);
-    return ww_system_solve(system, &work->samples, TOLERANCE) == n - 1;
+    for (int i = 0; i < N_DROP && bad < n; i++) {
+        if (!ww_system_drop_knot(system, bad))
+            return 0;
+        n--;
+        ww_system_locate(system, &work->samples);
+        bad = ww_system_solve(system, &work->samples, TOLERANCE, WEAKEST);
+    }
+    return bad == n;
 }
 
 /* The standard deviation about the mean. */
@@ -366,7 +384,7 @@ ww_bspline_fit_samples(ww_bspline_work *work, const ww_spline_samples *samples,
     n_gap = find_gaps(work, samples->x, n, options);
     if (n_gap < N_GAP)
         return;
-    leave_out_after_gaps(work, samples, n_gap);
+    leave_out_after_gaps(work, samples, n_gap, options);
     if (!work->samples.n)
         return;
     result->outcome = WW_BSPLINE_SPARSE;

@@ -2,7 +2,8 @@
  * with rejection of outliers.
  *
  * 1. The gap of a sample is its distance from the one before. Samples with a
- *    gap above mean + 5 deviations of the clipped gaps are left out.
+ *    gap above mean + 5 deviations of the clipped gaps, and twice their mean,
+ *    are left out.
  * 2. If the tenth largest gap is above space_ratio times the spacing of the
  *    knots, there is no spline.
  * 3. The spline is fitted, samples with a residual beyond sigma_low or
@@ -10,13 +11,15 @@
  *    n_iteration fits, or until nothing is rejected, or until less than 0.8 of
  *    the samples would be left.
  *
+ * There are n_interval - 1 inner knots with a spacing of the range of the
+ * samples over n_interval, the first one half a spacing after the first sample.
+ * A near-singular fit is repeated with a knot less, or two.
+ *
  * With compat set, all is done as jwst does: the first gap is the distance of
- * the first sample from 0; the knots begin half a spacing after the first
- * sample, and their number follows the rounding of a floating-point range; a
- * near-singular fit is left to rotations of the rows, and where these fail the
- * spline of the iteration before holds. Otherwise gaps are between samples,
- * n_interval intervals are equally long, and a near-singular fit is repeated
- * with a knot less.
+ * the first sample from 0, and twice the mean does not matter; the number of
+ * knots follows the rounding of a floating-point range, which often gives one
+ * more; a near-singular fit is left to rotations of the rows, and where these
+ * fail the spline of the iteration before holds.
  *
  * Re-entrant. The caller owns all memory.
  */
@@ -51,7 +54,7 @@ enum {
 
 typedef struct {
     int outcome;
-    int is_refined;     /* a knot less, or rotations */
+    int is_refined;     /* knots less, or rotations */
     int is_last;        /* the samples left are those of the spline */
     int has_stopped;    /* too many samples rejected */
     size_t n_knot;      /* 0 without a spline */

@@ -243,17 +243,21 @@ substitute_back(ww_spline_system *s)
 
 size_t
 ww_system_solve(ww_spline_system *s, const ww_spline_samples *samples,
-                double tolerance)
+                double tolerance, double share)
 {
     size_t n = s->n_knot - WW_SPLINE_ORDER;
+    double mean = 0.0;
 
     renew_blocks(s, samples);
     assemble(s);
+    for (size_t i = 0; i < n; i++)
+        mean += s->diagonal[i] / (double)n;
     for (size_t i = 0; i < n; i++) {
         double *row = s->factor[i], inverse;
         size_t reach = n - i < WW_SPLINE_ORDER ? n - i : WW_SPLINE_ORDER;
 
-        if (!(row[0] > 0.0) || row[0] < tolerance * s->diagonal[i])
+        if (!(row[0] > 0.0) || row[0] < tolerance * s->diagonal[i] ||
+            row[0] < share * mean)
             return i;
         inverse = 1.0 / row[0];
         for (size_t k = 1; k < reach; k++) {

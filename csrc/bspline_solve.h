@@ -67,10 +67,11 @@ ww_system_locate(ww_spline_system *system, const ww_spline_samples *samples);
 
 /* Solve the normal equations; the coefficients are in system->right. Returns
  * the number of basis functions, or the first one whose pivot is below
- * tolerance times its diagonal, or not positive. */
+ * tolerance times its diagonal, or below a share of the mean diagonal, or not
+ * positive. */
 size_t
 ww_system_solve(ww_spline_system *system, const ww_spline_samples *samples,
-                double tolerance);
+                double tolerance, double share);
 
 /* The same by Givens rotations of the rows in the order of the samples (Cox
  * 1981, as in FITPACK): no squares of small numbers. Returns the number of

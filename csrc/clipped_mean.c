@@ -3,11 +3,11 @@
 #include <math.h>
 
 enum {
-    N_ROUND = 5,       /* rounds of clipping, astropy's maxiters */
-    N_LANE = 4,        /* independent sums, so that they can be vectorised */
-    N_INSERTION = 24,  /* below, insertion is the fastest way of sorting */
-    N_SMALL = 128,     /* below, a guess of the median does not pay */
-    N_SPARE = 48       /* values that a guess spans beyond those needed: the
+    N_ROUND = 5,      /* rounds of clipping, astropy's maxiters */
+    N_LANE = 4,       /* independent sums, so that they can be vectorised */
+    N_INSERTION = 24, /* below, insertion is the fastest way of sorting */
+    N_SMALL = 128,    /* below, a guess of the median does not pay */
+    N_SPARE = 48      /* values that a guess spans beyond those needed: the
                           medians of neighbouring windows are a few ranks
                           apart */
 };
@@ -178,7 +178,8 @@ sum_between(const double *value, size_t n_value, double low, double high,
     mean = total(sums.first) / n;
     square = total(sums.second) / n;
     return (ww_clipped_mean){.mean = centre + mean,
-                             .deviation = sqrt(fmax(square - mean * mean, 0.0)),
+                             .deviation =
+                                 sqrt(fmax(square - mean * mean, 0.0)),
                              .n = (size_t)n};
 }
 

@@ -62,38 +62,50 @@ ww_fine_is_finite(const ww_fine_grid *grid, const ww_column *column,
            isfinite(column->values[row - column->row_start]);
 }
 
+/* Interpolate between the n > 0 rows of a list. */
+static void
+interpolate(const double *position, size_t count, const ww_column *column,
+            const size_t *list, size_t n, double *out)
+{
+    const double *v = column->values;
+    double start = (double)column->row_start;
+    size_t i = 0;
+
+    while (i < count && position[i] - start < (double)list[0])
+        out[i++] = v[list[0]];
+    for (size_t k = 0; k + 1 < n; k++) {
+        double left = (double)list[k], right = (double)list[k + 1];
+        double level = v[list[k]];
+        double slope = (v[list[k + 1]] - level) / (right - left);
+
+        while (i < count && position[i] - start < right) {
+            out[i] = slope * (position[i] - start - left) + level;
+            i++;
+        }
+    }
+    while (i < count)
+        out[i++] = v[list[n - 1]];
+}
+
 void
 ww_fine_interpolate(const ww_fine_grid *grid, const ww_column *column,
                     size_t fine_first, size_t fine_stop, size_t edge,
                     int preserve_nan, size_t *list, double *out)
 {
-    const double *v = column->values;
-    size_t n = 0, left = 0, count = fine_stop - fine_first;
-    size_t of_slope = SIZE_MAX; /* none yet */
-    double slope = 0.0;
+    size_t n = 0, count = fine_stop - fine_first;
 
-    for (size_t r = 0; r < column->n_row; r++)
-        if (isfinite(v[r]))
-            list[n++] = r;
-    for (size_t i = 0; i < count; i++) {
-        double row =
-            grid->position[fine_first + i] - (double)column->row_start;
-
-        out[i] = NAN;
-        if (n == 0 || i < edge || i + edge >= count ||
-            (preserve_nan && !ww_fine_is_finite(grid, column, fine_first + i)))
-            continue;
-        while (left + 1 < n && (double)list[left + 1] <= row)
-            left++;
-        if (row <= (double)list[left] || left + 1 == n) {
-            out[i] = v[list[left]];
-            continue;
-        }
-        if (left != of_slope) {
-            slope = (v[list[left + 1]] - v[list[left]]) /
-                    (double)(list[left + 1] - list[left]);
-            of_slope = left;
-        }
-        out[i] = slope * (row - (double)list[left]) + v[list[left]];
+    for (size_t r = 0; r < column->n_row; r++) {
+        list[n] = r;
+        n += isfinite(column->values[r]) ? 1 : 0;
     }
+    if (n > 0)
+        interpolate(grid->position + fine_first, count, column, list, n, out);
+    if (n == 0 || 2 * edge >= count)
+        edge = count;
+    for (size_t i = 0; i < edge; i++)
+        out[i] = out[count - 1 - i] = NAN;
+    if (preserve_nan)
+        for (size_t i = 0; i < count; i++)
+            if (!ww_fine_is_finite(grid, column, fine_first + i))
+                out[i] = NAN;
 }

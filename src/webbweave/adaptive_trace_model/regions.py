@@ -259,7 +259,7 @@ class RegionMap:
         region : int
             Index in `labels`.
         flux, alpha : ndarray of float32 or float64, shape (ny, nx)
-            Data, and the coordinate along the slit.
+            Data, and the coordinate along the slit; one that is infinite becomes NaN.
         error : ndarray of float32 or float64, shape (ny, nx), optional
             Standard deviation of the flux.
         rounds : bool, optional
@@ -272,12 +272,14 @@ class RegionMap:
         """
         start, stop = self.rows(region)
         inside = self.number(region) == self.image[start:stop].T
+        coordinate = self.cut(region, alpha, rounds=rounds)
+        coordinate[np.isinf(coordinate)] = np.nan
         return Region(
             label=int(self.labels[region]),
             first_row=start,
             inside=np.ascontiguousarray(inside),
             flux=self.cut(region, flux),
-            alpha=self.cut(region, alpha, rounds=rounds),
+            alpha=coordinate,
             error=None if error is None else self.cut(region, error),
             single=flux.dtype == np.float32,
         )

@@ -302,16 +302,18 @@ class TraceModel:
 
     def _region_dict(self, region: int, columns: NDArray[np.intp]) -> dict[int, dict[str, Any]]:
         row = self._row(region)
+        sources, scales = self.model[row].tolist(), self.scale[row].tolist()
+        lower, upper = self.lower[row].tolist(), self.upper[row].tolist()
         splines: dict[int, BSpline] = {}
         models = {}
         for column in columns[self.model[row, columns] >= 0].tolist():
-            source = int(self.model[row, column])
+            source = sources[column]
             if source not in splines:
                 splines[source] = self.spline(region, column)
             models[column] = {
                 "model": splines[source],
-                "scale": float(self.scale[row, column]),
-                "bounds": (float(self.lower[row, source]), float(self.upper[row, source])),
+                "scale": scales[column],
+                "bounds": (lower[source], upper[source]),
             }
         return models
 
@@ -342,38 +344,50 @@ class TraceModel:
             If a column is not in the image.
         """
         entries = [
-            (region, column, *_unpacked(entry, region, column, n_column))
-            for region, columns in models.items()
-            for column, entry in columns.items()
+            (row, column, *_unpacked(entry, region, column, n_column))
+            for row, region in enumerate(sorted(models))
+            for column, entry in models[region].items()
         ]
         stride = max((len(knots) for _, _, knots, *_ in entries), default=0)
         packed = cls.empty(np.array(sorted(models), np.int64), n_column, stride)
-        for region, column, knots, coefficients, scale, (lower, upper) in entries:
-            place = packed._row(region), column
-            packed.knots[place][: len(knots)] = knots
-            packed.coefficients[place][: len(knots) - DEGREE - 1] = coefficients
-            packed.n_knot[place] = len(knots)
-            packed.lower[place], packed.upper[place] = lower, upper
-            packed.model[place], packed.scale[place] = column, scale
+        if not entries:
+            return packed
+        # Flat arrays are filled in the order of their places.
+        entries.sort(key=lambda entry: entry[:2])
+        rows, columns, knots, coefficients, scales, bounds = zip(*entries, strict=True)
+        place = np.array(rows), np.array(columns)
+        packed.n_knot[place] = [len(t) for t in knots]
+        has_knot, has_coefficient = packed._places()
+        packed.knots[has_knot] = np.concatenate(knots)
+        packed.coefficients[has_coefficient] = np.concatenate(coefficients)
+        packed.lower[place], packed.upper[place] = np.array(bounds, dtype=float).T
+        packed.model[place], packed.scale[place] = place[1], scales
         return packed
 
 
 def _unpacked(
     entry: Any, region: int, column: int, n_column: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float, tuple[float, float]]:
+    try:
+        spline, scale, (lower, upper) = entry["model"], entry["scale"], entry["bounds"]
+        t, c, degree = spline.t, spline.c, spline.k
+    except (AttributeError, KeyError, TypeError, IndexError):
+        degree = None
+    if degree != DEGREE or not 0 <= column < n_column:
+        raise _wrong_entry(entry, region, column, n_column)
+    knots = np.asarray(t, dtype=float)
+    # FITPACK's habit, which some carry on: as many coefficients as knots, the last four unused.
+    coefficients = np.asarray(c, dtype=float)[: len(knots) - DEGREE - 1]
+    return knots, coefficients, float(scale), (float(lower), float(upper))
+
+
+def _wrong_entry(entry: Any, region: int, column: int, n_column: int) -> Exception:
     where = f"spline_models[{region}][{column}]"
     if not isinstance(entry, Mapping) or not {"model", "scale", "bounds"} <= entry.keys():
-        raise TypeError(
+        return TypeError(
             f"{where}: expected a dictionary with model, scale and bounds, "
             f"found {type(entry).__name__}"
         )
-    spline = entry["model"]
-    if not all(hasattr(spline, name) for name in "tck") or spline.k != DEGREE:
-        raise TypeError(f"{where}: expected a cubic BSpline, found {spline!r}")
     if not 0 <= column < n_column:
-        raise ValueError(f"{where}: there is no column {column} in an image of {n_column}")
-    knots = np.asarray(spline.t, dtype=float)
-    lower, upper = entry["bounds"]
-    # FITPACK's habit, which some carry on: as many coefficients as knots, the last four unused.
-    coefficients = np.asarray(spline.c, dtype=float)[: len(knots) - DEGREE - 1]
-    return knots, coefficients, float(entry["scale"]), (float(lower), float(upper))
+        return ValueError(f"{where}: there is no column {column} in an image of {n_column}")
+    return TypeError(f"{where}: expected a cubic BSpline, found {entry['model']!r}")
