@@ -27,7 +27,7 @@ static const double MIN_KEPT = 0.8;
 static const double TOLERANCE = 1e-10;
 
 /* A pivot below this share of the mean diagonal: a coefficient whose error is a
- * hundred times that of most. */
+ * hundred times that of most, and of which the moments know twelve digits. */
 static const double WEAKEST = 1e-4;
 
 /* To reproduce the coefficients of an orthogonal solution to ten digits,
@@ -212,7 +212,7 @@ solve(ww_bspline_work *work, const ww_bspline_options *options,
 
     bad = ww_system_solve(system, &work->samples,
                           options->compat ? TOLERANCE_COMPAT : TOLERANCE,
-                          options->compat ? 0.0 : WEAKEST);
+                          WEAKEST);
     if (bad == n)
         return 1;
     *is_refined = 1;

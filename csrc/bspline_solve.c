@@ -275,36 +275,51 @@ ww_system_solve(ww_spline_system *s, const ww_spline_samples *samples,
     return n;
 }
 
-/* Rotate one row, whose first element is at a basis function, into the
- * triangle of rows with their own diagonal first. */
+/* Rotate two rows so that the first element of the second one becomes 0. */
 static void
-rotate_row(ww_spline_system *s, size_t basis, double row[WW_SPLINE_ORDER],
-           double y)
+rotate_pair(double *above, double *y_above, double *row, double *y)
 {
-    size_t n = s->n_knot - WW_SPLINE_ORDER;
+    double pivot = row[0], diagonal = above[0], size = fabs(pivot), whole;
+    double cosine, sine, before;
 
-    for (size_t i = basis; i < n && i < basis + WW_SPLINE_ORDER; i++) {
-        double *r = s->factor[i], pivot = row[0], size = fabs(pivot), whole;
-        double cosine, sine, before;
+    if (pivot == 0.0)
+        return;
+    whole =
+        size >= diagonal
+            ? size * sqrt(1.0 + (diagonal / pivot) * (diagonal / pivot))
+            : diagonal * sqrt(1.0 + (pivot / diagonal) * (pivot / diagonal));
+    cosine = diagonal / whole;
+    sine = pivot / whole;
+    above[0] = whole;
+    for (size_t k = 1; k < WW_SPLINE_ORDER; k++) {
+        before = above[k];
+        above[k] = cosine * before + sine * row[k];
+        row[k] = cosine * row[k] - sine * before;
+    }
+    before = *y_above;
+    *y_above = cosine * before + sine * *y;
+    *y = cosine * *y - sine * before;
+}
 
-        if (pivot != 0.0) {
-            whole = size >= r[0]
-                        ? size * sqrt(1.0 + (r[0] / pivot) * (r[0] / pivot))
-                        : r[0] * sqrt(1.0 + (pivot / r[0]) * (pivot / r[0]));
-            cosine = r[0] / whole;
-            sine = pivot / whole;
-            r[0] = whole;
-            for (size_t k = 1; k < WW_SPLINE_ORDER; k++) {
-                before = r[k];
-                r[k] = cosine * before + sine * row[k];
-                row[k] = cosine * row[k] - sine * before;
-            }
-            before = s->right[i];
-            s->right[i] = cosine * before + sine * y;
-            y = cosine * y - sine * before;
-        }
+/* Take in sample number p, whose row begins at a basis function. As in SciPy,
+ * row p becomes row p of the triangle once it has been rotated with those
+ * above. Where too few samples come first, it begins further to the right and
+ * stands in the wrong place then: such splines are wrong, but they are what
+ * jwst goes on with. */
+static void
+take_row(ww_spline_system *s, size_t p, size_t basis,
+         double row[WW_SPLINE_ORDER], double y)
+{
+    size_t n = s->n_knot - WW_SPLINE_ORDER, stop = p < n ? p : n;
+
+    for (size_t i = basis; i < stop && i < basis + WW_SPLINE_ORDER; i++) {
+        rotate_pair(s->factor[i], &s->right[i], row, &y);
         memmove(row, row + 1, DEGREE * sizeof *row);
         row[DEGREE] = 0.0;
+    }
+    if (p < n) {
+        memcpy(s->factor[p], row, WW_SPLINE_ORDER * sizeof *row);
+        s->right[p] = y;
     }
 }
 
@@ -323,13 +338,13 @@ ww_system_rotate(ww_spline_system *s, const ww_spline_samples *samples)
         ww_spline_basis(s->knots, j, x, row);
         for (size_t k = 0; k < WW_SPLINE_ORDER; k++)
             row[k] *= root;
-        rotate_row(s, j - DEGREE, row, samples->y[p] * root);
+        take_row(s, p, j - DEGREE, row, samples->y[p] * root);
     }
     /* R = D^(1/2) L': back to the form of the normal equations. */
     for (size_t i = 0; i < n; i++) {
         double *r = s->factor[i];
 
-        if (r[0] == 0.0)
+        if (r[0] == 0.0 || !isfinite(r[0]))
             return i;
         for (size_t k = 1; k < WW_SPLINE_ORDER; k++)
             r[k] /= r[0];
