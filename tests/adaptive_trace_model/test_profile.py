@@ -101,6 +101,17 @@ def test_noisy_edges_are_trimmed():
     assert np.isfinite(flux[np.abs(region.alpha) < 0.95]).all()
 
 
+def test_wings_of_a_source_are_no_edge():
+    # Photon noise makes the wings noisier than the dark sky around, which is not lost for it.
+    scene = make_scene(n_column=150, tilt=0.0, curve=0.0, noise=1.0)
+    region, profile = collapsed(scene)
+    flux = region.flux.copy()
+    assert not trim_edges(flux, region.alpha, profile)
+    np.testing.assert_array_equal(flux, region.flux)
+    assert trim_edges(flux, region.alpha, profile, compat=True)
+    assert np.isnan(flux[np.abs(region.alpha) > 0.9]).all()
+
+
 def test_nothing_is_trimmed_where_all_is_noise():
     n = np.linspace(-1, 1, 9)
     flux = np.ones((9, 9))

@@ -153,7 +153,11 @@ def prepare_region(
 
     profile = collapse()
     is_over = is_bright(profile, region.label, peak_threshold, snr_threshold)
-    if is_over and profile is not None and trim_edges(region.flux, region.alpha, profile):
+    if (
+        is_over
+        and profile is not None
+        and trim_edges(region.flux, region.alpha, profile, compat=compat)
+    ):
         profile = collapse()
         is_over = is_bright(profile, region.label, peak_threshold, snr_threshold)
     if not is_over:

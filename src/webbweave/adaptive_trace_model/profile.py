@@ -136,10 +136,17 @@ def _largest(values: NDArray[np.float64]) -> float:
 
 
 def trim_edges(
-    flux: NDArray[np.floating], alpha: NDArray[np.floating], profile: CrossProfile
+    flux: NDArray[np.floating],
+    alpha: NDArray[np.floating],
+    profile: CrossProfile,
+    *,
+    compat: bool = False,
 ) -> bool:
     """
     Take the edges of a slit out, where the profile is noise of uncommon strength.
+
+    The wings of a bright source are noisier than the sky too, and faint. So the noisy part must
+    begin at the edge; without that, the wings would take everything beyond them away.
 
     Parameters
     ----------
@@ -149,6 +156,8 @@ def trim_edges(
         Coordinates along the slit, of the same shape.
     profile : CrossProfile
         Its profile.
+    compat : bool, optional
+        As jwst: everything beyond any noisy place is trimmed, seen from ``alpha = 0``.
 
     Returns
     -------
@@ -163,8 +172,13 @@ def trim_edges(
     bad[valid] &= profile.error[valid] > mean + _NOISY * deviation
     if not bad.any() or bad[valid].all():
         return False
-    below = profile.alpha[bad & (profile.alpha < 0)]
-    above = profile.alpha[bad & (profile.alpha > 0)]
+    if compat:
+        below = profile.alpha[bad & (profile.alpha < 0)]
+        above = profile.alpha[bad & (profile.alpha > 0)]
+    else:
+        places, noisy = profile.alpha[valid], bad[valid]
+        below = places[: int(np.argmin(noisy))]
+        above = places[len(places) - int(np.argmin(noisy[::-1])) :]
     if len(below):
         flux[alpha <= below.max()] = np.nan
     if len(above):

@@ -419,7 +419,7 @@ def _trim_edges(
     snr_xdisp: NDArray[Any],
 ) -> None:
     profile = CrossProfile(alpha_xdisp, np.full_like(snr_xdisp, np.nan), err_xdisp, snr_xdisp)
-    trim_edges(data_slice, alpha_slice, profile)
+    trim_edges(data_slice, alpha_slice, profile, compat=True)
 
 
 def _threshold_test(
