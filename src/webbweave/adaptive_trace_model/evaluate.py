@@ -16,7 +16,19 @@ from webbweave.adaptive_trace_model.regions import Extent, RegionMap, as_image
 from webbweave.adaptive_trace_model.splines import TraceModel
 from webbweave.parallel import run_in_order
 
-__all__ = ["TraceImages", "column_ranges", "extents", "splines_of", "steep_bins", "trace_image"]
+__all__ = [
+    "TraceImages",
+    "check_width",
+    "column_ranges",
+    "extents",
+    "has_model",
+    "model_row",
+    "region_arrays",
+    "splines_of",
+    "steep_bins",
+    "summed",
+    "trace_image",
+]
 
 #: Columns that are worked on together, the block of the kernels: ranges begin at its multiples.
 _BLOCK = 16
