@@ -145,20 +145,13 @@ add_entry(work *w, size_t pixel, size_t cell, double share)
     list->share[list->n_entry++] = share;
 }
 
-/* Does a pixel count, as far as can be told without its corners? */
+/* Does a pixel have a weight? */
 static int
 takes_part(const work *w, size_t index)
 {
-    const ww_overlap_input *in = w->in;
-    float weight = in->weight[index];
-    double x = in->map_x[index];
-    double y = in->map_y[index];
+    float weight = w->in->weight[index];
 
-    if (!(weight < 0.0f || weight > 0.0f))
-        return 0;
-    return !in->centre_inside ||
-           (x >= -0.5 && x < (double)w->range->nx - 0.5 && y >= -0.5 &&
-            y < (double)w->range->ny - 0.5);
+    return weight < 0.0f || weight > 0.0f;
 }
 
 /* List the cells of a row of cells from its steps, and clear these. scale
