@@ -120,7 +120,6 @@ def own_work(
             kernel=kernels[kernel],
             edge=drizzle.EDGE_JACOBIAN,
             nan_rule=drizzle.NAN_SKIP,
-            centre_inside=False,
             context_bit=1,
             row_start=start,
             row_stop=stop,

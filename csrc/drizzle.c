@@ -67,8 +67,7 @@ ww_drizzle_add(const ww_drizzle_input *in, const ww_drizzle_output *out,
                                .weight = in->weight,
                                .pixfrac = in->pixfrac,
                                .kernel = in->kernel,
-                               .edge = in->edge,
-                               .centre_inside = in->centre_inside};
+                               .edge = in->edge};
     ww_overlap_range range = {.ny = out->ny,
                               .nx = out->nx,
                               .in_stop = in->ny,

@@ -48,8 +48,6 @@ typedef struct {
     int kernel;           /* WW_KERNEL_* */
     int edge;             /* WW_EDGE_* */
     int nan_rule;         /* WW_NAN_* */
-    int centre_inside;    /* non-zero: leave out pixels whose centre is off
-                            the grid, that is outside [-0.5, n - 0.5) */
     uint32_t context_bit; /* the bit of this exposure in context */
 } ww_drizzle_input;
 

@@ -52,8 +52,6 @@ typedef struct {
     double pixfrac;      /* in (0, 1]: linear size of the shrunk pixel */
     int kernel;          /* WW_KERNEL_* */
     int edge;            /* WW_EDGE_* */
-    int centre_inside;   /* non-zero: leave out pixels whose centre is off the
-                            grid, that is outside [-0.5, n - 0.5) */
 } ww_overlap_input;
 
 /* Rows [in_start, in_stop) of the input onto rows [out_start, out_stop) of a

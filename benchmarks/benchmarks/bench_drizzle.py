@@ -46,7 +46,6 @@ class Drizzle:
             kernel=KERNELS[kernel],
             edge=drizzle.EDGE_JACOBIAN,
             nan_rule=drizzle.NAN_SKIP,
-            centre_inside=False,
             context_bit=1,
             row_start=0,
             row_stop=SIZE,

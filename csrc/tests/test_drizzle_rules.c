@@ -1,5 +1,5 @@
 /* The rules of drizzle.h: holes and values that are not finite, weights,
- * data quality, context, centres off the grid, sizes 0 and 1, every error. */
+ * data quality, context, sizes 0 and 1, every error. */
 #undef NDEBUG
 #include <assert.h>
 #include <math.h>
@@ -129,27 +129,6 @@ test_optional_arrays(void)
     assert(s.out_dq[4] == 0 && s.out_weight[4] == 1.0);
 }
 
-/* Resample_spec, D11: a shift of -3.7 leaves 0.3 of a pixel's width on the
- * border cell of a pixel whose centre is off the grid. */
-static void
-test_centre_inside(void)
-{
-    static const double shift[2] = {-3.7, -3.2};
-
-    for (int k = 0; k < 2; k++)
-        for (int inside = 0; inside < 2; inside++) {
-            double border = k == 0 && inside ? 0.7 : 1.0;
-            scene s;
-
-            shift_scene(&s, 10, 6, shift[k], 0.0);
-            s.in.centre_inside = inside;
-            run(&s);
-            assert(is_close(s.out_weight[0], border));
-            assert(is_close(s.out_weight[6 * 5], border));
-            assert(is_close(s.out_weight[1], 1.0));
-        }
-}
-
 static void
 test_size_one(void)
 {
@@ -215,7 +194,6 @@ main(void)
     test_values_that_are_not_finite();
     test_weights();
     test_optional_arrays();
-    test_centre_inside();
     test_size_one();
     test_errors();
     return 0;

@@ -30,8 +30,7 @@ set_table(table *t, const scene *s)
                                .weight = s->weight,
                                .pixfrac = s->in.pixfrac,
                                .kernel = s->in.kernel,
-                               .edge = s->in.edge,
-                               .centre_inside = s->in.centre_inside};
+                               .edge = s->in.edge};
     t->out = (ww_matrix){.ny = s->out.ny,
                          .nx = s->out.nx,
                          .count = t->count,
@@ -88,7 +87,6 @@ test_sums(void)
                 set_scene(&s, m == 1 ? 4 : 9, SIDE, maps[m]);
                 s.in.kernel = kernel;
                 s.in.edge = edge;
-                s.in.centre_inside = edge;
                 s.in.pixfrac = 0.9;
                 s.map_x[6] = (double)NAN;
                 s.weight[1] = 0.0f;

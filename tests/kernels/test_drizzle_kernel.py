@@ -16,7 +16,6 @@ OPTIONS = {
     "kernel": drizzle.KERNEL_SQUARE,
     "edge": drizzle.EDGE_JACOBIAN,
     "nan_rule": drizzle.NAN_SKIP,
-    "centre_inside": False,
     "context_bit": 1,
 }
 

@@ -25,7 +25,6 @@ def drizzle_add(
     kernel: int,
     edge: int,
     nan_rule: int,
-    centre_inside: bool,
     context_bit: int,
     row_start: int,
     row_stop: int,

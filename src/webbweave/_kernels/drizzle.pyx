@@ -22,7 +22,7 @@ cdef extern from "drizzle.h" nogil:
         const float *weight
         const uint32_t *dq
         double pixfrac
-        int kernel, edge, nan_rule, centre_inside
+        int kernel, edge, nan_rule
         uint32_t context_bit
 
     ctypedef struct ww_drizzle_output:
@@ -45,7 +45,7 @@ NAN_POISON = WW_NAN_POISON
 
 
 def drizzle_add(map_x, map_y, value, weight, dq, out_weight, out_sum, out_dq, out_context, *,
-                double pixfrac, int kernel, int edge, int nan_rule, bint centre_inside,
+                double pixfrac, int kernel, int edge, int nan_rule,
                 uint32_t context_bit, Py_ssize_t row_start, Py_ssize_t row_stop):
     """Add one exposure to the rows [row_start, row_stop) of the output arrays, in place."""
     cdef ww_drizzle_input source
@@ -80,7 +80,6 @@ def drizzle_add(map_x, map_y, value, weight, dq, out_weight, out_sum, out_dq, ou
         source.dq = &dq_view[0, 0]
     source.pixfrac, source.context_bit = pixfrac, context_bit
     source.kernel, source.edge, source.nan_rule = kernel, edge, nan_rule
-    source.centre_inside = centre_inside
     out.ny, out.nx = grid[0], grid[1]
     out.weight, out.sum = &out_weight_view[0, 0], &out_sum_view[0, 0, 0]
     out.dq = NULL if out_dq is None else &out_dq_view[0, 0]

@@ -11,7 +11,6 @@ def resampling_matrix(
     pixfrac: float,
     kernel: int,
     edge: int,
-    centre_inside: bool,
     n_row: int,
     n_column: int,
     row_start: int,

@@ -19,7 +19,7 @@ cdef extern from "resampling_matrix.h" nogil:
         const double *map_y
         const float *weight
         double pixfrac
-        int kernel, edge, centre_inside
+        int kernel, edge
 
     ctypedef struct ww_matrix:
         size_t ny, nx, capacity, n_entry
@@ -54,8 +54,8 @@ cdef _fill(const ww_overlap_input *source, ww_matrix *matrix, Py_ssize_t row_sta
 
 
 def resampling_matrix(map_x, map_y, weight, *, double pixfrac, int kernel, int edge,
-                      bint centre_inside, Py_ssize_t n_row, Py_ssize_t n_column,
-                      Py_ssize_t row_start, Py_ssize_t row_stop):
+                      Py_ssize_t n_row, Py_ssize_t n_column, Py_ssize_t row_start,
+                      Py_ssize_t row_stop):
     """Return (count, cell, share) of the pixels in the input rows [row_start, row_stop)."""
     cdef ww_overlap_input source
     cdef ww_matrix matrix
@@ -78,7 +78,6 @@ def resampling_matrix(map_x, map_y, weight, *, double pixfrac, int kernel, int e
     source.map_x, source.map_y = &map_x_view[0, 0], &map_y_view[0, 0]
     source.weight = &weight_view[0, 0]
     source.pixfrac, source.kernel, source.edge = pixfrac, kernel, edge
-    source.centre_inside = centre_inside
     matrix.ny, matrix.nx, matrix.count = n_row, n_column, &count_view[0]
     cell, share = _fill(&source, &matrix, row_start, row_stop, ROOM * n_pixel)
     if matrix.n_entry > matrix.capacity:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from webbweave._kernels import drizzle as _kernel
 from webbweave.parallel import run_ranges
+from webbweave.resample.scan import scanned_pixels
 
 __all__ = [
     "KERNELS",
@@ -17,7 +18,6 @@ __all__ = [
     "Drizzled",
     "check_kernel",
     "drizzle_exposure",
-    "map_is_complete",
 ]
 
 KERNELS = {"square": _kernel.KERNEL_SQUARE, "point": _kernel.KERNEL_POINT}
@@ -129,8 +129,8 @@ def drizzle_exposure(
     kernel : {'square', 'point'}, optional
         The pixel as a quadrilateral, or all of it to the cell of its centre.
     compat : bool, optional
-        Follow jwst: a pixel without all its neighbours in the map is left out, and so is, where the
-        map is complete, one whose centre falls off the grid.
+        Follow jwst: a pixel without all its neighbours in the map is left out, and so is one that
+        is not looked at, see `~webbweave.resample.scan.scanned_pixels`.
     threads : int, optional
         Number of threads; the result is the same for any.
 
@@ -148,6 +148,8 @@ def drizzle_exposure(
     map_x, map_y = (np.ascontiguousarray(axis, dtype=np.float64) for axis in pixel_map)
     value = np.stack([np.asarray(plane, dtype=np.float32) for plane in planes.values()])
     weight = np.ascontiguousarray(weight, dtype=np.float32)
+    if compat:
+        weight = np.where(scanned_pixels((map_x, map_y), shape), weight, np.float32(0.0))
     bits = None if dq is None else np.ascontiguousarray(dq, dtype=np.uint32)
     out_weight = np.zeros(shape)
     out_sum = np.zeros((len(planes), *shape))
@@ -169,7 +171,6 @@ def drizzle_exposure(
             kernel=KERNELS[kernel],
             edge=_kernel.EDGE_SKIP if compat else _kernel.EDGE_JACOBIAN,
             nan_rule=_kernel.NAN_POISON if compat else _kernel.NAN_SKIP,
-            centre_inside=compat and map_is_complete(map_x),
             context_bit=1,
             row_start=start,
             row_stop=stop,
@@ -178,26 +179,3 @@ def drizzle_exposure(
     run_ranges(work, shape[0], threads)
     sums = dict(zip(planes, out_sum, strict=True))
     return Drizzled(out_weight, sums, out_dq, context != 0)
-
-
-def map_is_complete(map_x: NDArray[np.float64]) -> bool:
-    """
-    Tell whether a pixel map is finite in the corners of the rectangle of its finite pixels.
-
-    Parameters
-    ----------
-    map_x : ndarray of float64, shape (ny, nx)
-        Output column of each pixel centre.
-
-    Returns
-    -------
-    bool
-        Whether it is; False if no pixel is finite.
-    """
-    finite = np.isfinite(map_x)
-    rows = np.flatnonzero(finite.any(axis=1))
-    columns = np.flatnonzero(finite.any(axis=0))
-    if not rows.size:
-        return False
-    corners = finite[np.ix_([rows[0], rows[-1]], [columns[0], columns[-1]])]
-    return bool(corners.all())

@@ -12,7 +12,8 @@ from webbweave._kernels import covariance as _covariance
 from webbweave._kernels import drizzle as _drizzle
 from webbweave._kernels import resampling_matrix as _kernel
 from webbweave.parallel import run_ranges
-from webbweave.resample.drizzle import KERNELS, SMALLEST_PIXFRAC, check_kernel, map_is_complete
+from webbweave.resample.drizzle import KERNELS, SMALLEST_PIXFRAC, check_kernel
+from webbweave.resample.scan import scanned_pixels
 
 __all__ = ["CovarianceSums", "covariance_add", "covariance_reach", "resampling_matrix"]
 
@@ -124,6 +125,8 @@ def resampling_matrix(
     kernel = check_kernel(kernel, pixfrac)
     map_x, map_y = (np.ascontiguousarray(axis, dtype=np.float64) for axis in pixel_map)
     weight = np.ascontiguousarray(weight, dtype=np.float32)
+    if compat:
+        weight = np.where(scanned_pixels((map_x, map_y), shape), weight, np.float32(0.0))
     parts: dict[int, tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]] = {}
 
     def work(start: int, stop: int) -> None:
@@ -134,7 +137,6 @@ def resampling_matrix(
             pixfrac=max(pixfrac, SMALLEST_PIXFRAC),
             kernel=KERNELS[kernel],
             edge=_drizzle.EDGE_SKIP if compat else _drizzle.EDGE_JACOBIAN,
-            centre_inside=compat and map_is_complete(map_x),
             n_row=shape[0],
             n_column=shape[1],
             row_start=start,
