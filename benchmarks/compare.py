@@ -4,8 +4,12 @@
     python benchmarks/compare.py open
     python benchmarks/compare.py mos [--slits 50] [--exposures 3]
     python benchmarks/compare.py files --files FILE [FILE ...]
+    python benchmarks/compare.py fit --repeat 0 --rounds 1 [--case NAME]
+    python benchmarks/compare.py trace --files FILE --repeat 0 --rounds 1
 
-``mos`` takes the bundled exposures as exposures of many slits, ``files`` exposures of yours.
+``mos`` takes the bundled exposures as exposures of many slits, ``files`` exposures of yours. With
+``trace`` a call works on a newly opened file; jwst needs minutes for one of an integral-field unit,
+and so it does with ``fit``, all splines of a rendered frame.
 Needs ``pip install .[peers]``. Each measurement is a process of its own, the two packages take
 turns, and the fastest call of each process counts: machines are shared and noisy, so compare
 ratios, not seconds. The results are compared too: a fast wrong answer is no answer.
@@ -33,6 +37,16 @@ CASES = {
         "slit3-save": "three exposures, files to saved product",
     },
     "open": {"open": "open one exposure and its WCS"},
+    "fit": {
+        "fit-slit": "all splines of a slit, 2048 columns",
+        "fit-mrs": "all splines of 38 slices of 1024 columns, MIRI MRS",
+        "fit-ifu": "all splines of 30 slices of 2048 columns, NIRSpec IFU",
+    },
+    "trace": {
+        "trace": "trace model of a file",
+        "trace2": "trace model of a file, oversample=2",
+        "trace2-all": "trace model of a file, oversample=2, fit_threshold=0: every column fitted",
+    },
     "mos": {
         "files": "files to product",
         "models": "open models to product",
@@ -165,6 +179,10 @@ def prepare(package: str, case: str, files: list[str]) -> Callable[[], object]:
         from webbweave.data import example_exposures
 
         files = [str(path) for path in example_exposures()]
+    if case.startswith("fit"):
+        return prepare_fit(package, case)
+    if case.startswith("trace"):
+        return prepare_trace(package, case, files)
     if package == "jwst":
         from jwst.resample import ResampleSpecStep
         from stdatamodels.jwst.datamodels import open as open_model
@@ -188,6 +206,65 @@ def prepare(package: str, case: str, files: list[str]) -> Callable[[], object]:
         return lambda: save_and_return(open_model, ResampleSpecStep, files, package, parameters)
     models = [open_model(path) for path in (files[:1] if case == "slit1" else files)]
     return lambda: resample(models)
+
+
+def prepare_fit(package: str, case: str) -> Callable[[], object]:
+    """Fit every column of every slice; options as jwst's step has them for the instrument."""
+    import numpy as np
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
+    from synthetic_trace import make_scene
+
+    options: dict[str, object] = {"lrange": 50, "space_ratio": 1.6}
+    shape = {"n_column": 2048, "height": 35, "gap": 30, "tilt": 100.0, "curve": 8.0}
+    labels = tuple(range(1, 31)) if case == "fit-ifu" else (1,)
+    if case == "fit-mrs":
+        options = {"lrange": 50, "space_ratio": 1.2, "spline_bkpt": 36, "require_ngood": 8}
+        shape = {"n_column": 1024, "height": 24, "gap": 3, "tilt": 30.0, "curve": 3.0}
+        labels = (*range(101, 122), *range(201, 218))
+    scene = make_scene(labels=labels, noise=0.0, **shape)
+    scene.flux[:] += np.random.default_rng(1).standard_normal(scene.flux.shape)
+    arrays = (scene.flux, scene.error, scene.alpha, scene.region_map)
+    if package == "jwst":
+        from jwst.adaptive_trace_model.trace_model import fit_all_regions
+    else:
+        from webbweave.adaptive_trace_model.trace_model import fit_all_regions
+
+        options["compat"] = package.endswith("compat")
+
+    def fit() -> object:
+        models = fit_all_regions(*arrays, **options)
+        columns = sum(len(found) for found in models.values())
+        assert columns == len(labels) * scene.flux.shape[1], f"{columns} columns fitted"
+        return np.array([found[0]["scale"] for found in models.values()])
+
+    return fit
+
+
+def prepare_trace(package: str, case: str, files: list[str]) -> Callable[[], object]:
+    parameters: dict[str, object] = {}
+    if case.startswith("trace2"):
+        parameters["oversample"] = 2.0
+    if case.endswith("all"):
+        parameters["fit_threshold"] = 0.0
+    if package == "jwst":
+        from jwst.adaptive_trace_model import AdaptiveTraceModelStep
+        from stdatamodels.jwst.datamodels import open as open_model
+
+        # process() does not ask for parameters of a reference server.
+        return lambda: traced(AdaptiveTraceModelStep(**parameters).process(open_model(files[0])))
+    from webbweave import AdaptiveTraceModelStep
+
+    parameters["compat"] = package.endswith("compat")
+    return lambda: traced(AdaptiveTraceModelStep(**parameters).process(files[0]))
+
+
+def traced(product: object) -> object:
+    """The traces of a product of one source or of many."""
+    import numpy as np
+
+    slits = getattr(product, "slits", [product])
+    return np.concatenate([np.asarray(slit.trace_model).ravel() for slit in slits])
 
 
 def science(product: object) -> object:
