@@ -41,6 +41,7 @@ ROOMS = [
     ("webbweave.report", "report"),
     ("webbweave.report.*", "report"),
     ("webbweave.cli", "cli"),
+    ("webbweave.cli.*", "cli"),
     ("webbweave.__main__", "cli"),
     ("webbweave", "package"),
     ("webbweave.*.*_products", "products"),

@@ -12,11 +12,12 @@ from typing import Any
 __version__ = _version("webbweave")
 
 _PUBLIC = {
+    "AdaptiveTraceModelStep": "webbweave.adaptive_trace_model",
     "ResampleSpecStep": "webbweave.resample",
     "WeaveError": "webbweave.errors",
 }
 
-__all__ = ["ResampleSpecStep", "WeaveError", "__version__"]
+__all__ = ["AdaptiveTraceModelStep", "ResampleSpecStep", "WeaveError", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

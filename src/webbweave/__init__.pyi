@@ -1,3 +1,4 @@
+from webbweave.adaptive_trace_model import AdaptiveTraceModelStep as AdaptiveTraceModelStep
 from webbweave.errors import WeaveError as WeaveError
 from webbweave.resample import ResampleSpecStep as ResampleSpecStep
 

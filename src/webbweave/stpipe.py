@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 #: Product suffixes of the JWST pipeline (jwst documentation, "Product Types"): one of them at the
 #: end of a name is replaced by the new one.
 KNOWN_SUFFIXES = (
+    "adaptive_trace_model",
     "uncal",
     "rate",
     "rateints",
@@ -63,8 +64,11 @@ def strip_suffix(name: str) -> tuple[str, str]:
     separator : str
         What separates the root from a suffix.
     """
-    root, _, suffix = name.rpartition("_")
-    return (root, "_") if root and suffix in KNOWN_SUFFIXES else (name, "_")
+    for suffix in KNOWN_SUFFIXES:
+        root = name.removesuffix(f"_{suffix}")
+        if root and root != name:
+            return root, "_"
+    return name, "_"
 
 
 def _short(text: str) -> str:

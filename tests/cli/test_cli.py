@@ -401,7 +401,7 @@ def test_all_failed(visit, tmp_path, capsys):
 
 
 def test_very_many_sources_get_totals(visit, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "_MOST_LINES", 2)
+    monkeypatch.setattr(cli.resample, "_MOST_LINES", 2)
     spoil(visit[1], 2)
     more = ("--no-in_memory", "--single")
     assert run("resample", *visit, "--output-dir", tmp_path / "products", *more) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Mapping
 from dataclasses import fields
@@ -20,6 +21,7 @@ from webbweave.adaptive_trace_model.models import (
     pack_models,
     split_spline_models,
 )
+from webbweave.adaptive_trace_model.modes import _set_fit_kwargs, _set_oversample_kwargs
 from webbweave.adaptive_trace_model.oversample import oversample_image, oversample_plane
 from webbweave.adaptive_trace_model.prepare import prepare_and_fit
 from webbweave.adaptive_trace_model.profile import (
@@ -33,8 +35,11 @@ from webbweave.adaptive_trace_model.regions import RegionMap, as_image
 from webbweave.parallel import thread_count
 
 __all__ = [
+    "_set_fit_kwargs",
+    "_set_oversample_kwargs",
     "fit_2d_spline_trace",
     "fit_all_regions",
+    "fit_and_oversample",  # noqa: F822 - see __getattr__
     "linear_oversample",
     "oversample_flux",
     "split_spline_models",
@@ -46,6 +51,14 @@ Models = dict[int, dict[int, dict[str, Any]]]
 Image = NDArray[np.float64]
 
 _ONE_REGION = 1
+
+
+def __getattr__(name: str) -> Any:
+    # It works on data models, which nothing else here knows.
+    if name == "fit_and_oversample":
+        module = importlib.import_module("webbweave.adaptive_trace_model.model_products")
+        return module.fit_and_oversample
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def fit_2d_spline_trace(

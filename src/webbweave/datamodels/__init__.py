@@ -1,26 +1,40 @@
 """The one place that knows files: opening, saving, collections of exposures, metadata."""
 
 from webbweave.datamodels.arrays import read_arrays, write_arrays
+from webbweave.datamodels.deferred import defer_wcs
 from webbweave.datamodels.inputs import Inputs, Member, collect_inputs, open_model
 from webbweave.datamodels.output_wcs import StoredWCS, read_output_wcs, read_wavelengths
+from webbweave.datamodels.pages import release
 from webbweave.datamodels.reading import read_model
 from webbweave.datamodels.scratch import spill
-from webbweave.datamodels.tree import copy_metadata, get_path, header_entries, set_path, tree_of
+from webbweave.datamodels.tree import (
+    arrays_of,
+    copy_metadata,
+    get_path,
+    header_entries,
+    replace_leaves,
+    set_path,
+    shallow_copy,
+    tree_of,
+)
 from webbweave.datamodels.writing import (
     attach_table,
     extend_schema,
     of_slits,
     replace_atomically,
     save_model,
+    table_schema,
 )
 
 __all__ = [
     "Inputs",
     "Member",
     "StoredWCS",
+    "arrays_of",
     "attach_table",
     "collect_inputs",
     "copy_metadata",
+    "defer_wcs",
     "extend_schema",
     "get_path",
     "header_entries",
@@ -30,10 +44,14 @@ __all__ = [
     "read_model",
     "read_output_wcs",
     "read_wavelengths",
+    "release",
     "replace_atomically",
+    "replace_leaves",
     "save_model",
     "set_path",
+    "shallow_copy",
     "spill",
+    "table_schema",
     "tree_of",
     "write_arrays",
 ]

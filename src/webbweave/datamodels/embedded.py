@@ -109,7 +109,7 @@ def lazy_embedded_tree(raw: bytes, templates: TemplateCache) -> dict[str, Any]:
         if isinstance(node, str) and node.startswith(_PLACE):
             index = int(node.removeprefix(_PLACE))
             placed.add(index)
-            return FastWcs(YamlSource(pieces.texts[index], blocks, templates, build))
+            return FastWcs(YamlSource(pieces.texts[index], blocks, templates, build, _closing))
         return node
 
     _replace_leaves(tree, place)
@@ -192,6 +192,11 @@ def _wcs_nodes(raw: bytes, start: int, end: int) -> list[tuple[int, int]]:
         nodes.append((begin, stop))
         begin = raw.find(_WCS, stop, end)
     return nodes
+
+
+def _closing(document: bytes) -> Callable[[bytes], bytes]:
+    """Write out the aliases in pieces of a document."""
+    return Anchors(document).close
 
 
 def _build_gwcs(head: bytes, blocks: bytes, text: bytes) -> WCS:

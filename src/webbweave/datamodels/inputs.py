@@ -84,6 +84,8 @@ class Inputs:
         Whether a collection was given: False for a single file or model.
     table_name, pool_name : str or None
         File names of the association and its pool.
+    asn_id : str or None
+        Identifier of the association.
     """
 
     members: tuple[Member, ...]
@@ -91,6 +93,7 @@ class Inputs:
     is_container: bool = True
     table_name: str | None = None
     pool_name: str | None = None
+    asn_id: str | None = None
 
     @property
     def paths(self) -> list[Path]:
@@ -188,6 +191,7 @@ def _from_collection(init: Any) -> Inputs:
         product_name=_product_name(association),
         table_name=getattr(init, "asn_table_name", None) or association.get("table_name"),
         pool_name=association.get("asn_pool"),
+        asn_id=association.get("asn_id"),
     )
 
 
@@ -235,4 +239,5 @@ def _from_association(
         product_name=_product_name(association),
         table_name=table_name,
         pool_name=association.get("asn_pool"),
+        asn_id=association.get("asn_id"),
     )

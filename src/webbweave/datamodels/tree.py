@@ -8,16 +8,26 @@ in webbweave reads and writes the tree; the schema is consulted once, when a pro
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from gwcs import WCS
+from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import JwstDataModel
 
 from webbweave.wcs import FastWcs
 
-__all__ = ["copy_metadata", "get_path", "header_entries", "set_path", "tree_of"]
+__all__ = [
+    "arrays_of",
+    "copy_metadata",
+    "get_path",
+    "header_entries",
+    "replace_leaves",
+    "set_path",
+    "shallow_copy",
+    "tree_of",
+]
 
 #: Entries of the tree that belong to a file, not to the science.
 _FILE_ENTRIES = frozenset({"asdf_library", "history", "_fits_hash", "extra_fits", "cal_logs"})
@@ -163,3 +173,63 @@ def copy_metadata(tree: Mapping[str, Any]) -> dict[str, Any]:
     """
     copied: dict[str, Any] = _copy_node(header_entries(tree))
     return copied
+
+
+def shallow_copy(tree: Any) -> Any:
+    """
+    Copy a tree down to its leaves.
+
+    Parameters
+    ----------
+    tree : object
+        A tree or a part of one.
+
+    Returns
+    -------
+    object
+        New dictionaries and lists all through, which share what is in them: arrays, scalars, WCS.
+    """
+    if isinstance(tree, Mapping):
+        return {key: shallow_copy(value) for key, value in tree.items()}
+    if type(tree) is list:
+        return [shallow_copy(item) for item in tree]
+    return tree
+
+
+def arrays_of(tree: Any) -> Iterator[NDArray[Any]]:
+    """
+    Go through the arrays of a tree.
+
+    Parameters
+    ----------
+    tree : dict or list
+        A tree or a part of one.
+
+    Yields
+    ------
+    ndarray
+        Each array, wherever it is.
+    """
+    for node in tree.values() if isinstance(tree, Mapping) else tree:
+        if isinstance(node, np.ndarray):
+            yield node
+        elif isinstance(node, Mapping | list):
+            yield from arrays_of(node)
+
+
+def replace_leaves(tree: Any, replace: Callable[[Any], Any]) -> None:
+    """
+    Replace what is in dictionaries and lists and is neither of these itself.
+
+    Parameters
+    ----------
+    tree : dict or list
+        A tree or a part of one, changed in place; each part of it may occur once.
+    replace : callable
+        Takes a leaf and returns it, or another one.
+    """
+    for key, node in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        if isinstance(node, dict | list):
+            replace_leaves(node, replace)
+        elif (new := replace(node)) is not node:
+            tree[key] = new

@@ -21,7 +21,14 @@ from stdatamodels.schema import merge_property_trees
 from webbweave.errors import OutputError
 from webbweave.garbage import collector_paused
 
-__all__ = ["attach_table", "extend_schema", "of_slits", "replace_atomically", "save_model"]
+__all__ = [
+    "attach_table",
+    "extend_schema",
+    "of_slits",
+    "replace_atomically",
+    "save_model",
+    "table_schema",
+]
 
 log = logging.getLogger(__name__)
 
@@ -101,10 +108,30 @@ def attach_table(
     extension : str, optional
         Name of the FITS extension; `name` in capitals by default.
     """
-    datatype, _ = numpy_dtype_to_asdf_datatype(table.dtype)
-    entry = {"title": title, "fits_hdu": extension or name.upper(), "datatype": datatype}
-    extend_schema(model, {name: entry})
+    extend_schema(model, {name: table_schema(table, title, extension or name.upper())})
     model._instance[name] = table
+
+
+def table_schema(table: NDArray[np.void], title: str, extension: str) -> dict[str, Any]:
+    """
+    Describe a table for `extend_schema`.
+
+    Parameters
+    ----------
+    table : ndarray
+        A structured array.
+    title : str
+        What it holds.
+    extension : str
+        Name of the FITS extension.
+
+    Returns
+    -------
+    dict
+        The schema of the entry.
+    """
+    datatype, _ = numpy_dtype_to_asdf_datatype(table.dtype)
+    return {"title": title, "fits_hdu": extension, "datatype": datatype}
 
 
 def extend_schema(model: JwstDataModel, properties: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from gwcs import WCS
 from numpy.typing import ArrayLike
 
 from webbweave.wcs.program import Graph, Program
+from webbweave.wcs.slices import Slices
 from webbweave.wcs.sources import GwcsSource, Source
 from webbweave.wcs.transforms import NotPlainError, Transform
 
@@ -121,6 +122,74 @@ class FastWcs:
             return backwards
         return self._program(start, stop)
 
+    def program(
+        self, from_frame: Any, to_frame: Any, outputs: Sequence[int] | None = None
+    ) -> Program:
+        """
+        Compile the transform from one frame to one behind it.
+
+        Parameters
+        ----------
+        from_frame, to_frame : str or frame
+            The frames, or their names.
+        outputs : sequence of int, optional
+            Which coordinates are wanted, negative numbers from the last one; all by default.
+
+        Returns
+        -------
+        Program
+            A function of the coordinates in `from_frame`; it knows no bounding box, and computes
+            nothing that the outputs do not need.
+
+        Raises
+        ------
+        ValueError
+            If there is no such frame, or they are in the other order.
+        """
+        start, stop = self._index(from_frame), self._index(to_frame)
+        if start >= stop:
+            raise ValueError(f"the frame {to_frame!r} is not behind {from_frame!r}")
+        if outputs is None:
+            return self._program(start, stop)
+        graph, slots = self._recorded(start, stop)
+        return graph.program([slots[index] for index in outputs])
+
+    def slices(self, frame: str) -> Slices:
+        """
+        Take the WCS of an integral-field unit apart.
+
+        Parameters
+        ----------
+        frame : str
+            The frame wanted, behind ``detector``.
+
+        Returns
+        -------
+        Slices
+            See `slices_of`.
+
+        Raises
+        ------
+        ValueError
+            If the WCS has no such frames, or is of another kind.
+        """
+        frames = self.available_frames
+        for name in ("detector", frame):
+            if name not in frames:
+                raise ValueError(f"expected a WCS with a frame {name!r}, found {', '.join(frames)}")
+        return self._ask(lambda source: source.slices(frame))
+
+    def wavelength_ranges(self) -> list[tuple[float, float]]:
+        """
+        List the wavelengths for which the WCS goes on to the sky.
+
+        Returns
+        -------
+        list of (float, float)
+            The ranges, without their ends, in the unit of the WCS; empty if there is no limit.
+        """
+        return self._ask(lambda source: source.wavelength_ranges())
+
     def __call__(
         self, *coordinates: ArrayLike, with_bounding_box: bool = True, fill_value: float = np.nan
     ) -> Any:
@@ -186,13 +255,17 @@ class FastWcs:
 
     def _program(self, start: int, stop: int) -> Program:
         if (start, stop) not in self._programs:
-            steps = [self._step(index) for index in range(start, stop)]
-            graph = Graph(steps[0].n_inputs)
-            slots = list(range(graph.n_inputs))
-            for step in steps:
-                slots = step.record(graph, slots)
+            graph, slots = self._recorded(start, stop)
             self._programs[start, stop] = graph.program(slots)
         return self._programs[start, stop]
+
+    def _recorded(self, start: int, stop: int) -> tuple[Graph, list[int]]:
+        steps = [self._step(index) for index in range(start, stop)]
+        graph = Graph(steps[0].n_inputs)
+        slots = list(range(graph.n_inputs))
+        for step in steps:
+            slots = step.record(graph, slots)
+        return graph, slots
 
     def _step(self, index: int) -> Transform:
         if index not in self._steps:

@@ -129,6 +129,11 @@ def _logical(model: Any) -> tr.Transform:
     return numeric.Condition(model.condition, _number(model.compareto), _number(model.value))
 
 
+def _slits(model: Any) -> tr.Transform:
+    names = tuple(_number(name) for name in model.slit_ids)
+    return tr.Choice(names, tuple(transform_of(item) for item in model.models))
+
+
 def _identity(model: Any) -> tr.Transform:
     return tr.Select(model.n_inputs, tuple(range(model.n_inputs)))
 
@@ -152,6 +157,7 @@ _CONVERTERS: Mapping[type[Model], Callable[[Any], tr.Transform]] = {
     spectroscopy.WavelengthFromGratingEquation: lambda model: optics.Grating(
         _parameter(model.groove_density) * _parameter(model.spectral_order)
     ),
+    jwst_models.Gwa2Slit: _slits,
     jwst_models.Logical: _logical,
     jwst_models.RefractionIndexFromPrism: lambda model: optics.PrismIndex(
         _radians(model.prism_angle)[0]

@@ -78,6 +78,22 @@ class Graph:
             self._values[slot] = float(value)
         return self._slot_of_value[key]
 
+    def value(self, slot: int) -> float | None:
+        """
+        Look up what is known of a slot.
+
+        Parameters
+        ----------
+        slot : int
+            The slot.
+
+        Returns
+        -------
+        float or None
+            Its value, if it is a constant.
+        """
+        return self._values.get(slot)
+
     def call(self, function: _Function, *arguments: int, parameters: tuple[Any, ...] = ()) -> int:
         """
         Record a call that acts on each element by itself.

@@ -12,8 +12,10 @@ from gwcs import WCS
 
 from webbweave.wcs.blocks import BinaryBlocks
 from webbweave.wcs.models import transform_of
+from webbweave.wcs.slices import Slices, slices_of, wavelength_ranges
 from webbweave.wcs.transforms import NotPlainError, Transform
 from webbweave.wcs.yaml_models import YamlModels
+from webbweave.wcs.yaml_slices import SELECTOR, Closer, SelectorText, cut_selectors
 from webbweave.wcs.yaml_templates import Tagged, TemplateCache
 
 __all__ = ["Box", "Frame", "GwcsSource", "Source", "YamlSource"]
@@ -52,6 +54,12 @@ class Source(Protocol):
 
     def pixel_shape(self) -> tuple[int, ...] | None:
         """The size of the array, if it is known."""
+
+    def slices(self, frame: str) -> Slices:
+        """The slices of an integral-field unit, from the detector to a frame."""
+
+    def wavelength_ranges(self) -> list[tuple[float, float]]:
+        """The wavelengths for which the WCS goes on to the sky; empty if there is no limit."""
 
     def to_gwcs(self) -> WCS:
         """The gwcs."""
@@ -102,6 +110,14 @@ class GwcsSource:
         """The size of the array, if it is known."""
         shape: tuple[int, ...] | None = self._wcs.pixel_shape
         return shape
+
+    def slices(self, frame: str) -> Slices:
+        """The slices of an integral-field unit, from the detector to a frame."""
+        return slices_of(self._wcs, frame)
+
+    def wavelength_ranges(self) -> list[tuple[float, float]]:
+        """The wavelengths for which the WCS goes on to the sky; empty if there is no limit."""
+        return wavelength_ranges(self._wcs)
 
     def to_gwcs(self) -> WCS:
         """The gwcs."""
@@ -177,6 +193,9 @@ class YamlSource:
         What is known of similar texts.
     build : callable
         Makes the gwcs of the text.
+    closing : callable, optional
+        Takes a document and gives a function that writes out the aliases in a piece of it; needed
+        for integral-field units.
     """
 
     def __init__(
@@ -185,22 +204,60 @@ class YamlSource:
         blocks: BinaryBlocks,
         templates: TemplateCache,
         build: Callable[[bytes], WCS],
+        closing: Callable[[bytes], Closer] | None = None,
     ) -> None:
         self._text = text
         self._blocks = blocks
         self._templates = templates
         self._build = build
+        self._closing = closing
+        self._selectors: dict[int, SelectorText] = {}
+        self._close: Closer | None = None
         self._parsed: tuple[dict[str, Any], YamlModels] | None = None
         self._wcs: WCS | None = None
 
     def _content(self) -> tuple[dict[str, Any], YamlModels]:
         if self._parsed is None:
-            content, numbers = self._templates.parse(self._text)
+            text, selectors = cut_selectors(self._text)
+            if selectors:
+                text = self._closer()(text)
+            content, numbers = self._templates.parse(text)
             node = content["wcs"]
             if not isinstance(node, Tagged) or node.tag != _GWCS + "wcs":
                 raise NotPlainError("no gwcs")
+            places = [
+                index
+                for index, step in enumerate(node.value["steps"])
+                if isinstance(step.value.get("transform"), Tagged)
+                and step.value["transform"].tag == SELECTOR
+            ]
+            self._selectors = dict(zip(places, selectors, strict=True))
             self._parsed = node.value, YamlModels(numbers, self._blocks)
         return self._parsed
+
+    def _closer(self) -> Closer:
+        if self._close is None:
+            if self._closing is None:
+                raise NotPlainError("a transform with a part per region")
+            self._close = self._closing(self._text)
+        return self._close
+
+    def slices(self, frame: str) -> Slices:
+        """The slices of an integral-field unit, from the detector to a frame."""
+        frames = self.frames()
+        start, stop = frames.index("detector"), frames.index(frame)
+        if start not in self._selectors:
+            raise NotPlainError("slices that are told in another way")
+        rest = [self.transform(index) for index in range(start + 1, stop)]
+        return self._selectors[start].slices(rest, self._templates, self._blocks, self._closer())
+
+    def wavelength_ranges(self) -> list[tuple[float, float]]:
+        """The wavelengths for which the WCS goes on to the sky; empty if there is no limit."""
+        self._content()
+        for selector in self._selectors.values():
+            if found := selector.ranges(self._templates, self._closer()):
+                return found
+        return []
 
     def _steps(self) -> list[dict[str, Any]]:
         content, _ = self._content()

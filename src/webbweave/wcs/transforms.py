@@ -20,6 +20,7 @@ __all__ = [
     "Arithmetic",
     "Beside",
     "Chain",
+    "Choice",
     "Constant",
     "Fixed",
     "Foreign",
@@ -230,6 +231,31 @@ class Scale(Transform):
 
     def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
         return [graph.multiply(inputs[0], graph.constant(self.factor))]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Transform):
+    """One of several transforms, by the first coordinate, which must be a constant and is kept."""
+
+    names: tuple[float, ...]
+    transforms: tuple[Transform, ...]
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of coordinates that go in."""
+        return 1 + self.transforms[0].n_inputs
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of coordinates that come out."""
+        return 1 + self.transforms[0].n_outputs
+
+    def _record(self, graph: Graph, inputs: Sequence[int]) -> list[int]:
+        name = graph.value(inputs[0])
+        if name is None or name not in self.names:
+            raise NotPlainError(f"expected one of {self.names} as name, found {name}")
+        chosen = self.transforms[self.names.index(name)]
+        return [inputs[0], *chosen.record(graph, inputs[1:])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,23 @@
-"""The command ``webbweave``: each subcommand is a thin call of a step."""
+"""``webbweave resample`` and ``webbweave demo``."""
 
 from __future__ import annotations
 
 import argparse
-import logging
-import signal
-import sys
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import webbweave
-from webbweave.errors import WeaveError
-from webbweave.progress import Progress
+from webbweave.cli.common import (
+    EXIT_SOME_FAILED,
+    Parameters,
+    add_common,
+    add_step_parameters,
+    given_parameters,
+    noted_interrupts,
+    step_parameters,
+)
 
-__all__ = ["main"]
-
-#: Exit status when some of the sources failed, and the others are done.
-EXIT_SOME_FAILED = 1
-#: Exit status for input or options that cannot be worked with, as argparse has it.
-EXIT_BAD_INPUT = 2
+__all__ = ["add_commands"]
 
 #: With more sources than this, the summary gives totals instead of a line each.
 _MOST_LINES = 20
@@ -30,52 +26,17 @@ _DEMO_FOLDER = "webbweave-demo"
 _DEMO_PRODUCT = "jw01345-o062_s00933_nirspec_clear-prism"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def add_commands(commands: Any, arguments: Sequence[str]) -> None:
     """
-    Run the command line.
+    Add the commands.
 
     Parameters
     ----------
-    argv : sequence of str, optional
-        Arguments without the name of the program; those of the process by default.
-
-    Returns
-    -------
-    int
-        Exit status: 0; 1 if some of the sources failed and the product holds the others; 2 for
-        input or options that cannot be worked with.
+    commands : object
+        What `argparse.ArgumentParser.add_subparsers` returned.
+    arguments : sequence of str
+        The command line: what is not called is not described in full.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = _build_parser(arguments)
-    options = parser.parse_args(arguments)
-    _set_up_logging(options)
-    try:
-        return int(options.run(options))
-    except KeyboardInterrupt:
-        return _fail("interrupted; nothing was left half-written", options)
-    except WeaveError as error:
-        return _fail(str(error), options)
-    except (ValueError, TypeError) as error:
-        # Refused by a step: an option out of range, an input of the wrong kind.
-        return _fail(str(error), options)
-
-
-def _fail(message: str, options: argparse.Namespace) -> int:
-    if options.debug:
-        traceback.print_exc()
-    print(f"webbweave {options.command}: error: {message}", file=sys.stderr)
-    return EXIT_BAD_INPUT
-
-
-def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="webbweave",
-        description="Weave James Webb Space Telescope exposures together.",
-        epilog="webbweave COMMAND --help tells all about a command.",
-    )
-    parser.add_argument("--version", action="version", version=f"webbweave {webbweave.__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
     resample = commands.add_parser(
         "resample",
         help="rectify and combine slit spectra of NIRSpec and MIRI (s2d)",
@@ -100,8 +61,8 @@ def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         "--report", action="store_true", help="also write an HTML page that shows the product"
     )
     if "resample" in arguments:
-        _add_step_parameters(resample)
-    _add_common(resample, _resample)
+        add_step_parameters(resample, _parameters())
+    add_common(resample, _resample)
 
     demo = commands.add_parser(
         "demo",
@@ -110,76 +71,17 @@ def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         f"the product, a picture and a report go to {_DEMO_FOLDER}/ in the working directory.",
     )
     demo.add_argument("--output-dir", default=_DEMO_FOLDER, metavar="DIR", help="another folder")
-    _add_common(demo, _demo)
-    return parser
+    add_common(demo, _demo)
 
 
-def _add_common(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
-    level = parser.add_mutually_exclusive_group()
-    level.add_argument("-q", "--quiet", action="store_true", help="errors only")
-    level.add_argument("-v", "--verbose", action="store_true", help="say what is done")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.set_defaults(run=run)
-
-
-def _step_parameters() -> dict[str, tuple[str, str]]:
-    """Parameters of the resampling step by name: how the step declares them, and their meaning."""
+def _parameters() -> Parameters:
     from webbweave.resample import ResampleSpecStep
-    from webbweave.stpipe import HOUSEKEEPING
 
-    spec = ResampleSpecStep.load_spec_file()
-    return {
-        name: (str(spec[name]), str(spec.inline_comments[name] or "").lstrip("# "))
-        for name in spec
-        if name not in HOUSEKEEPING or name == "maximum_cores"
-    }
-
-
-def _add_step_parameters(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("parameters of the step")
-    for name, (declaration, comment) in _step_parameters().items():
-        kind, _, rest = declaration.partition("(")
-        default = rest.rstrip(")").rpartition("default=")[2].strip("'\"")
-        names = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
-        if name == "maximum_cores":
-            names |= dict.fromkeys(["-j", "--jobs"])
-        text = f"{comment} (default: {default})".replace("%", "%%")
-        settings: dict[str, Any] = {"dest": name, "default": None, "help": text}
-        if kind == "boolean":
-            settings["action"] = argparse.BooleanOptionalAction
-        elif kind == "option":
-            choices = [word.strip().strip("'\"") for word in rest.split(",")[:-1]]
-            settings["choices"] = choices
-        elif kind == "int_list":
-            settings |= {"type": _whole_numbers, "metavar": "NX,NY"}
-        elif kind == "float":
-            settings |= {"type": float, "metavar": "NUMBER"}
-        else:
-            settings["metavar"] = "A,B" if name == "sources" else "TEXT"
-        group.add_argument(*names, **settings)
-
-
-def _whole_numbers(text: str) -> list[int]:
-    return [int(word) for word in text.split(",")]
-
-
-def _set_up_logging(options: argparse.Namespace) -> None:
-    level = logging.WARNING
-    if options.quiet:
-        level = logging.ERROR
-    elif options.verbose or options.debug:
-        level = logging.INFO
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=level)
-    # stpipe tells every parameter of every step; its warnings are enough here.
-    logging.getLogger("stpipe").setLevel(logging.WARNING)
+    return step_parameters(ResampleSpecStep)
 
 
 def _resample(options: argparse.Namespace) -> int:
-    parameters = {
-        name: None if value == "None" else value
-        for name in _step_parameters()
-        if (value := getattr(options, name)) is not None
-    }
+    parameters = given_parameters(options, _parameters())
     files = options.files
     if options.output_dir is None:
         options.output_dir = str(Path(files[0]).parent)
@@ -230,7 +132,7 @@ def _run(
     except ValidationError as error:
         raise ValueError(str(error)) from error
     step.progress.bar = not options.quiet
-    with _noted_interrupts(step.progress):
+    with noted_interrupts(step.progress):
         result = step.run(inputs)
     products = result if isinstance(result, list) else [result]
     step.output_dir = options.output_dir
@@ -250,25 +152,6 @@ def _run(
     return EXIT_SOME_FAILED if step.failures else 0
 
 
-@contextmanager
-def _noted_interrupts(progress: Progress) -> Iterator[None]:
-    """Note an interrupt, so that it is not lost if something swallows the exception."""
-
-    def note(*_: Any) -> None:
-        progress.interrupted = True
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGINT, note)
-    except ValueError:  # only the main thread may set handlers
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _save_picture(path: Path, product: Any) -> Path:
     from webbweave.report import save_picture
 
@@ -278,7 +161,7 @@ def _save_picture(path: Path, product: Any) -> Path:
 def _write_report(page: Path, path: Path, product: Any, step: Any) -> Path:
     from webbweave.report import write_report
 
-    meanings = {name: comment for name, (_, comment) in _step_parameters().items()}
+    meanings = {name: comment for name, (_, comment) in _parameters().items()}
     return write_report(
         page,
         product,

@@ -1,0 +1,140 @@
+"""``webbweave trace``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from webbweave.cli.common import (
+    EXIT_SOME_FAILED,
+    Parameters,
+    add_common,
+    add_step_parameters,
+    given_parameters,
+    noted_interrupts,
+    step_parameters,
+)
+
+__all__ = ["add_commands"]
+
+#: With more slits than this, the summary gives totals instead of a line each.
+_MOST_LINES = 20
+#: Parameters of the step that a command line has no use for.
+_NOT_OPTIONS = frozenset({"skip", "output_use_model", "suffix"})
+
+
+def add_commands(commands: Any, arguments: Sequence[str]) -> None:
+    """
+    Add the command.
+
+    Parameters
+    ----------
+    commands : object
+        What `argparse.ArgumentParser.add_subparsers` returned.
+    arguments : sequence of str
+        The command line: what is not called is not described in full.
+    """
+    trace = commands.add_parser(
+        "trace",
+        help="model the traces of spectra, and oversample them",
+        description="Model the traces of NIRSpec and MIRI spectra with splines: integral-field "
+        "units, multi-object and fixed slits, MIRI LRS. Each exposure becomes a product with the "
+        "extension TRACEMODEL; with --oversample, all its arrays are on a grid that is finer "
+        "along the slit.",
+        epilog="Exit status: 0; 1 if some of the slits failed and the products hold the others; "
+        "2 for input or options that cannot be worked with.",
+    )
+    trace.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="calibrated exposures (cal, crf), or one association (.json)",
+    )
+    trace.add_argument(
+        "--output-dir",
+        metavar="DIR",
+        help="where the products go; made if it does not exist (default: beside the first input)",
+    )
+    if "trace" in arguments:
+        add_step_parameters(trace, _parameters())
+    add_common(trace, _trace)
+
+
+def _parameters() -> Parameters:
+    from webbweave.adaptive_trace_model import AdaptiveTraceModelStep
+
+    return step_parameters(AdaptiveTraceModelStep, _NOT_OPTIONS)
+
+
+def _trace(options: argparse.Namespace) -> int:
+    from stpipe.exceptions import ValidationError
+
+    from webbweave.adaptive_trace_model import AdaptiveTraceModelStep
+
+    files = options.files
+    try:
+        step = AdaptiveTraceModelStep(
+            **given_parameters(options, _parameters()),
+            skip=False,
+            output_dir=options.output_dir or str(Path(files[0]).parent),
+        )
+    except ValidationError as error:
+        raise ValueError(str(error)) from error
+    step.progress.bar = not options.quiet
+    rows: list[tuple[str, str]] = []
+    written: list[Path] = []
+    with noted_interrupts(step.progress):
+        # One after the other, so that no more than one exposure is in memory.
+        for product in step.each(files[0] if len(files) == 1 else files):
+            step.finalize_result(product, [])
+            rows += _summary(product, step)
+            with step.progress.stage("save"):
+                written.append(step.save_model(product, force=True))
+    if not options.quiet:
+        _print(rows, [*written, *step.written], step)
+    # Which failed, and why, is in the log.
+    return EXIT_SOME_FAILED if step.failures or len(step.traces) < len(written) else 0
+
+
+def _summary(product: Any, step: Any) -> list[tuple[str, str]]:
+    """What is said of one exposure."""
+    import numpy as np
+
+    from webbweave.datamodels import get_path, tree_of
+
+    tree = tree_of(product)
+    filename = get_path(tree, "meta.filename", "exposure")
+    if filename not in step.traces:
+        return [("exposure", f"{filename}: no trace model, kind of product not supported")]
+    setup = [get_path(tree, f"meta.instrument.{key}") for key in ("name", "detector", "grating")]
+    rows = [("exposure", f"{filename}, {' '.join(str(key) for key in setup if key)}")]
+    splines = step.traces[filename]
+    slits = dict(zip(splines, _modelled(tree), strict=True))
+    for name, entry in list(slits.items())[:_MOST_LINES]:
+        n_pixel = int(np.count_nonzero(np.isfinite(entry["trace_model"])))
+        n_region = int(np.count_nonzero((splines[name].model >= 0).any(axis=1)))
+        text = f"{n_pixel} pixels of {n_region} of {len(splines[name].labels)} regions"
+        rows.append((f"slit {name}" if name else "trace", text))
+    if len(slits) > _MOST_LINES:
+        rows.append(("", f"and {len(slits) - _MOST_LINES} more slits"))
+    n_failed = len(tree.get("slits", ())) - len(slits) if "slits" in tree else 0
+    if n_failed:
+        rows.append(("failed", f"{n_failed} of {len(tree['slits'])} slits failed"))
+    return rows
+
+
+def _modelled(tree: dict[str, Any]) -> list[dict[str, Any]]:
+    return [entry for entry in tree.get("slits", [tree]) if "trace_model" in entry]
+
+
+def _print(rows: list[tuple[str, str]], written: list[Path], step: Any) -> None:
+    n_exposure = sum(label == "exposure" for label, _ in rows)
+    if n_exposure > 1:
+        rows.insert(0, ("inputs", f"{n_exposure} exposures"))
+    seconds = (f"{name} {value:.2f}" for name, value in step.progress.seconds.items())
+    rows.append(("seconds", ", ".join(seconds)))
+    rows += [("written", str(path)) for path in written]
+    for label, text in rows:
+        print(f"{label:15s}{text}")
