@@ -21,6 +21,7 @@ from webbweave.adaptive_trace_model.model_products import (
 )
 from webbweave.adaptive_trace_model.options import TraceOptions
 from webbweave.adaptive_trace_model.splines import TraceModel
+from webbweave.adaptive_trace_model.summary import TraceSummary
 from webbweave.adaptive_trace_model.trace_products import read_traces, save_traces
 from webbweave.datamodels import Member, get_path, set_path, tree_of
 from webbweave.parallel import thread_count
@@ -68,6 +69,10 @@ class AdaptiveTraceModelStep(WeaveStep):
         self.traces: dict[str, dict[str, TraceModel]] = {}
         #: The slits that failed in the last run, and why.
         self.failures: list[Failure] = []
+        #: Whether summaries for a report are made.
+        self.summarises = False
+        #: The summaries of the last run.
+        self.summaries: list[TraceSummary] = []
         #: Further files that were written in the last run.
         self.written: list[Path] = []
 
@@ -164,6 +169,7 @@ class AdaptiveTraceModelStep(WeaveStep):
         self.traces.clear()
         self.failures.clear()
         self.written.clear()
+        self.summaries.clear()
         inputs = self.collect(input_data)
         members: Iterable[Member] = inputs.members
         if len(inputs.members) > 1:
@@ -216,12 +222,14 @@ class AdaptiveTraceModelStep(WeaveStep):
             options,
             traces=known,
             images=self.save_intermediate_results,
+            summarise=self.summarises,
             own=member.model is None,
             progress=self.progress,
         )
         set_path(tree, _STATUS, "COMPLETE")
         self.traces[filename] = made.splines
         self.failures += made.failures
+        self.summaries += made.summaries
         if self.save_intermediate_results or self.save_trace:
             with self.progress.stage("save"):
                 self._save_more(model, made, filename)

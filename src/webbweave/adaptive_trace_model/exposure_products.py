@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from webbweave.adaptive_trace_model.geometry import Geometry, find_mode
 from webbweave.adaptive_trace_model.splines import TraceModel
+from webbweave.adaptive_trace_model.summary import TraceSummary
 from webbweave.datamodels import get_path, release, set_path
 from webbweave.errors import InputError
 
@@ -96,6 +97,8 @@ class TraceProduct:
     images : dict of str to ndarray
         The intermediate images: ``full`` and ``used``, and if oversampled ``linear`` and
         ``residual``.
+    summary : TraceSummary or None
+        What is shown in a report.
     """
 
     splines: TraceModel
@@ -104,6 +107,7 @@ class TraceProduct:
     metadata: dict[str, Any] = field(default_factory=dict)
     wcs: WCS | None = None
     images: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    summary: TraceSummary | None = None
 
     def put_into(self, tree: dict[str, Any]) -> None:
         """

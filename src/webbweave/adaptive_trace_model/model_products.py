@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from webbweave.adaptive_trace_model.exposure_products import Exposure, TraceProd
 from webbweave.adaptive_trace_model.options import TraceOptions
 from webbweave.adaptive_trace_model.products import trace_product
 from webbweave.adaptive_trace_model.splines import TraceModel
+from webbweave.adaptive_trace_model.summary import TraceSummary
 from webbweave.adaptive_trace_model.trace_products import column_table
 from webbweave.datamodels import (
     Member,
@@ -108,6 +110,12 @@ class ModelTraces:
     failures: list[Failure] = field(default_factory=list)
 
     @property
+    def summaries(self) -> list[TraceSummary]:
+        """The summaries of all slits, where they were asked for."""
+        found = (product.summary for product in self.products.values())
+        return [summary for summary in found if summary is not None]
+
+    @property
     def splines(self) -> dict[str, TraceModel]:
         """The trace models by the name of the slit."""
         return {name: product.splines for name, product in self.products.items()}
@@ -136,6 +144,7 @@ def model_traces(
     *,
     traces: Mapping[str, TraceModel] | None = None,
     images: bool = False,
+    summarise: bool = False,
     own: bool = False,
     progress: Progress | None = None,
 ) -> ModelTraces:
@@ -152,6 +161,8 @@ def model_traces(
         Splines that were fitted before, by the name of the slit.
     images : bool, optional
         Whether the intermediate images are wanted.
+    summarise : bool, optional
+        Whether summaries for a report are wanted.
     own : bool, optional
         Whether the arrays are as they are in a file, and nobody else has them.
     progress : Progress, optional
@@ -176,12 +187,18 @@ def model_traces(
         exposure = Exposure(filename, tree, tree, isinstance(model, IFUImageModel), own)
         splines = _known(traces, "", filename)
         product = trace_product(
-            exposure, options, splines=splines, images=images, progress=progress
+            exposure,
+            options,
+            splines=splines,
+            images=images,
+            summarise=summarise,
+            progress=progress,
         )
         product.put_into(tree)
         _extend(model, tree, product, options, in_slits=False)
         return ModelTraces({"": product})
-    return _all_slits(model, tree, filename, options, traces, images, progress)
+    work = partial(trace_product, images=images, summarise=summarise)
+    return _all_slits(model, tree, filename, options, traces, work, progress)
 
 
 def _all_slits(
@@ -190,7 +207,7 @@ def _all_slits(
     filename: str,
     options: TraceOptions,
     traces: Mapping[str, TraceModel] | None,
-    images: bool,
+    trace_one: Callable[..., TraceProduct],
     progress: Progress,
 ) -> ModelTraces:
     slits = list(_named(tree))
@@ -204,7 +221,7 @@ def _all_slits(
         own = Progress()
         splines = _known(traces, name, where)
         exposure = Exposure(where, slit, tree)
-        return trace_product(exposure, single, splines=splines, images=images, progress=own), own
+        return trace_one(exposure, single, splines=splines, progress=own), own
 
     def lost(item: tuple[str, dict[str, Any]], error: Exception) -> None:
         if not isinstance(error, WeaveError):

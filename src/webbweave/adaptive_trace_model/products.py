@@ -23,6 +23,7 @@ from webbweave.adaptive_trace_model.options import TraceOptions
 from webbweave.adaptive_trace_model.oversampled_products import oversample_errors, oversample_flux
 from webbweave.adaptive_trace_model.prepare import prepare_and_fit
 from webbweave.adaptive_trace_model.splines import TraceModel
+from webbweave.adaptive_trace_model.summary import TraceSummary, summarise_trace
 from webbweave.datamodels import get_path
 from webbweave.errors import InputError
 from webbweave.progress import Progress
@@ -38,6 +39,7 @@ def trace_product(
     *,
     splines: TraceModel | None = None,
     images: bool = False,
+    summarise: bool = False,
     progress: Progress | None = None,
 ) -> TraceProduct:
     """
@@ -53,6 +55,8 @@ def trace_product(
         Splines of a fit that was made before; nothing is fitted then.
     images : bool, optional
         Whether the intermediate images are wanted.
+    summarise : bool, optional
+        Whether a summary for a report is wanted.
     progress : Progress, optional
         Where to count the time.
 
@@ -95,8 +99,13 @@ def trace_product(
     if not options.oversamples:
         with progress.stage("trace"):
             _trace(product, exposure, cube, given, options, images=images)
+    else:
+        oversample_flux(product, exposure, given, options, progress, images=images)
+    if summarise:
+        with progress.stage("report"):
+            product.summary = _summary(product, exposure, given, options)
+    if not options.oversamples:
         return product
-    oversample_flux(product, exposure, given, options, progress, images=images)
     given = given.map_only()
     del geometry
     with progress.stage("errors"):
@@ -190,6 +199,42 @@ def _trace(
         product.images["used"] = product.entries["trace_model"]
     if options.scale_per_integration and cube.n > 1:
         product.entries["trace_integrations"] = _scaled(cube, geometry, traces.used, pedestal)
+
+
+def _summary(
+    product: TraceProduct, exposure: Exposure, given: TraceInput, options: TraceOptions
+) -> TraceSummary:
+    """What a report shows."""
+    geometry, factor = given.geometry, options.oversample
+    setup = fit_setup(geometry.mode, exposure.detector, exposure.grating)
+    finer = None
+    trace = geometry.to_work(product.entries["trace_model"])
+    if options.oversamples:
+        grid = geometry.oversampled(
+            factor, wavelength=False, threads=options.threads, compat=options.compat
+        )
+        finer = (geometry.to_work(product.entries["data"]), grid.alpha, trace)
+        trace = trace_image(
+            product.splines,
+            geometry.alpha,
+            given.regions,
+            slope_limit=options.slope_limit,
+            pad=oversample_setup(geometry.mode, exposure.detector).pad,
+            threads=options.threads,
+            compat=options.compat,
+            with_full=False,
+        ).used
+    return summarise_trace(
+        exposure.name,
+        given.flux,
+        geometry.alpha,
+        geometry.region_map,
+        product.splines,
+        trace,
+        half_window=setup.lrange,
+        oversampled=finer,
+        factor=factor,
+    )
 
 
 def _scaled(

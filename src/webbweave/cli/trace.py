@@ -21,6 +21,15 @@ __all__ = ["add_commands"]
 
 #: With more slits than this, the summary gives totals instead of a line each.
 _MOST_LINES = 20
+#: What the page about the traces says of the first exposure.
+_HEADER = (
+    "meta.telescope",
+    "meta.instrument.name",
+    "meta.instrument.grating",
+    "meta.instrument.filter",
+    "meta.observation.program_number",
+    "meta.observation.date",
+)
 #: Parameters of the step that a command line has no use for.
 _NOT_OPTIONS = frozenset({"skip", "output_use_model", "suffix"})
 
@@ -57,6 +66,9 @@ def add_commands(commands: Any, arguments: Sequence[str]) -> None:
         metavar="DIR",
         help="where the products go; made if it does not exist (default: beside the first input)",
     )
+    trace.add_argument(
+        "--report", action="store_true", help="also write an HTML page that shows the traces"
+    )
     if "trace" in arguments:
         add_step_parameters(trace, _parameters())
     add_common(trace, _trace)
@@ -83,19 +95,53 @@ def _trace(options: argparse.Namespace) -> int:
     except ValidationError as error:
         raise ValueError(str(error)) from error
     step.progress.bar = not options.quiet
+    step.summarises = options.report
     rows: list[tuple[str, str]] = []
     written: list[Path] = []
+    tree: dict[str, Any] = {}
     with noted_interrupts(step.progress):
         # One after the other, so that no more than one exposure is in memory.
         for product in step.each(files[0] if len(files) == 1 else files):
             step.finalize_result(product, [])
             rows += _summary(product, step)
+            tree = tree if tree else _header(product)
             with step.progress.stage("save"):
                 written.append(step.save_model(product, force=True))
+    if options.report and written:
+        with step.progress.stage("report"):
+            step.written.append(_write_report(written, tree, step))
     if not options.quiet:
         _print(rows, [*written, *step.written], step)
     # Which failed, and why, is in the log.
     return EXIT_SOME_FAILED if step.failures or len(step.traces) < len(written) else 0
+
+
+def _header(product: Any) -> dict[str, Any]:
+    """What the page says of the instrument and the date."""
+    from webbweave.datamodels import get_path, set_path, tree_of
+
+    header: dict[str, Any] = {}
+    for path in _HEADER:
+        if (value := get_path(tree_of(product), path)) is not None:
+            set_path(header, path, value)
+    return header
+
+
+def _write_report(written: Sequence[Path], tree: dict[str, Any], step: Any) -> Path:
+    from webbweave.report.trace_page import write_trace_report
+
+    meanings = {name: comment for name, (_, comment) in _parameters().items()}
+    alone = len(written) == 1
+    return write_trace_report(
+        written[0].with_name(f"{written[0].stem}_report.html" if alone else "trace_report.html"),
+        step.summaries,
+        tree=tree,
+        inputs=[{"file": member.name} for member in step.inputs.members],
+        parameters={name: (getattr(step, name), text) for name, text in meanings.items()},
+        seconds=step.progress.seconds,
+        product_path=written[0],
+        failures=step.failures,
+    )
 
 
 def _summary(product: Any, step: Any) -> list[tuple[str, str]]:
