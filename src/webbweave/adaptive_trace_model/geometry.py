@@ -424,7 +424,9 @@ def slit_geometry(
         patch = _Patch(1, None, alpha, full.program("detector", frame, [along, 2]), limits)
     else:
         both = _side_by_side(alpha, full.program("detector", full.available_frames[-1], [2]))
-        patch = _Patch(1, None, alpha, both, limits_of_wavelength=limits)
+        # Rows of a finer grid may begin or end within the pixels next to the box.
+        (x_low, x_high), y_limits = _whole_pixels(limits)
+        patch = _Patch(1, None, alpha, both, ((x_low - 1, x_high + 1), y_limits), limits)
     (x_low, x_high), (y_low, y_high) = _whole_pixels(limits)
     inside = np.zeros(shape, np.int32)
     inside[max(int(y_low), 0) : int(y_high) + 1, max(int(x_low), 0) : int(x_high) + 1] = 1
