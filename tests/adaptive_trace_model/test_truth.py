@@ -8,6 +8,7 @@ from synthetic_trace import PIXEL, make_scene
 
 from webbweave.adaptive_trace_model.evaluate import trace_image
 from webbweave.adaptive_trace_model.fit import FitOptions
+from webbweave.adaptive_trace_model.modes import fit_setup
 from webbweave.adaptive_trace_model.oversample import oversample_image
 from webbweave.adaptive_trace_model.prepare import prepare_and_fit
 from webbweave.adaptive_trace_model.ripple import measure_ripple
@@ -75,6 +76,28 @@ def test_spectrum_through_an_aperture_of_two_pixels(factor, largest):
         off[name] = np.abs(share / share.mean() - 1).max()
     assert off["native"] > 0.07
     assert off["fine"] < largest
+
+
+def test_knots_of_the_prism_follow_a_narrow_source():
+    """With the knots of jwst the peak is cut: 1 % of the light is missing, 0.01 % with ours."""
+    one = make_scene({1: ((0.0, 3000.0),)}, n_column=300, height=30, tilt=60.0, noise=0.0)
+    found = {}
+    for compat in (True, False):
+        setup = fit_setup("NRS_IFU", "NRS1", "PRISM", compat=compat)
+        options = FitOptions(
+            lrange=setup.lrange,
+            space_ratio=setup.space_ratio,
+            auto_bkpt_factor=setup.auto_bkpt_factor or 0.0,
+            auto_ngood_factor=setup.auto_ngood_factor or 0.0,
+        )
+        model = prepare_and_fit(one.flux, one.error, one.alpha, one.region_map, options)
+        trace = trace_image(model, one.alpha, one.region_map, slope_limit=0.1, pad=2).used
+        seen = np.isfinite(trace)
+        residual = (trace - one.truth)[seen] / np.nanmax(one.truth)
+        found[compat] = residual.std(), trace[seen].sum() / one.truth[seen].sum() - 1
+    assert found[False][0] < 0.5 * found[True][0]
+    assert found[True][1] < -0.008
+    assert abs(found[False][1]) < 3e-4
 
 
 def test_ripple_of_a_noisy_spaxel_is_down_to_its_noise():

@@ -18,7 +18,7 @@ from webbweave.adaptive_trace_model.exposure_products import (
 )
 from webbweave.adaptive_trace_model.fit import FitOptions
 from webbweave.adaptive_trace_model.geometry import Geometry, ifu_geometry, slit_geometry
-from webbweave.adaptive_trace_model.modes import fit_setup, oversample_setup
+from webbweave.adaptive_trace_model.modes import FitSetup, fit_setup, oversample_setup
 from webbweave.adaptive_trace_model.options import TraceOptions
 from webbweave.adaptive_trace_model.oversampled_products import oversample_errors, oversample_flux
 from webbweave.adaptive_trace_model.prepare import prepare_and_fit
@@ -127,7 +127,7 @@ def _fit(
     exposure: Exposure, given: TraceInput, options: TraceOptions, progress: Progress
 ) -> TraceModel:
     geometry = given.geometry
-    setup = fit_setup(geometry.mode, exposure.detector, exposure.grating)
+    setup = _setup(geometry, exposure, options)
     values = {
         item.name: getattr(setup, item.name) for item in fields(setup) if item.name != "order"
     }
@@ -149,6 +149,10 @@ def _fit(
         compat=options.compat,
         progress=progress,
     )
+
+
+def _setup(geometry: Geometry, exposure: Exposure, options: TraceOptions) -> FitSetup:
+    return fit_setup(geometry.mode, exposure.detector, exposure.grating, compat=options.compat)
 
 
 def _check_reused(exposure: Exposure, splines: TraceModel, geometry: Geometry) -> None:
@@ -206,7 +210,7 @@ def _summary(
 ) -> TraceSummary:
     """What a report shows."""
     geometry, factor = given.geometry, options.oversample
-    setup = fit_setup(geometry.mode, exposure.detector, exposure.grating)
+    setup = _setup(geometry, exposure, options)
     finer = None
     trace = geometry.to_work(product.entries["trace_model"])
     if options.oversamples:
