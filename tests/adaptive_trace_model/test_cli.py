@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -125,3 +126,26 @@ def test_missing_and_broken_files(exposure, tmp_path, capsys):
     assert run("trace", exposure, "--output-dir", tmp_path / "out") == 2
     assert "truncated" in capsys.readouterr().err
     assert names(tmp_path / "out") == [] or not (tmp_path / "out").exists()
+
+
+def test_report_shows_the_traces(exposure, tmp_path, capsys):
+    folder = tmp_path / "out"
+    assert run("trace", exposure, "--output-dir", folder, "--oversample", 3, "--report") == 0
+    (page,) = folder.glob("*_report.html")
+    text = page.read_text(encoding="utf-8")
+    assert str(page) in capsys.readouterr().out
+    assert text.count("<figure>") == 3
+    before, after = map(float, re.search(r"([\d.]+) % → ([\d.]+) %", text).groups())
+    assert after < before / 2
+
+
+def test_report_of_several_exposures(exposure, tmp_path):
+    other = exposure.with_name("jw01234001001_02101_00002_nrs1_cal.fits")
+    model, _ = si.model("nrs_slit")
+    model.meta.filename = other.name
+    model.save(other)
+    folder = tmp_path / "out"
+    assert run("trace", exposure, other, "--output-dir", folder, "--report") == 0
+    text = (folder / "trace_report.html").read_text(encoding="utf-8")
+    assert "2 spectra" in text
+    assert other.name in text
