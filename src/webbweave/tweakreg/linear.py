@@ -206,14 +206,16 @@ def solution_covariance(
     change = np.zeros((6, free.shape[1] + 2))
     change[:4, :-2] = free
     change[4:, -2:] = np.eye(2)
-    slope = np.zeros((len(uv), 2, 6))
-    slope[:, 0, :2] = slope[:, 1, 2:4] = uv
-    slope[:, 0, 4] = slope[:, 1, 5] = 1.0
-    slope = slope @ change
     freedom = 2 * len(uv) - change.shape[1]
     if freedom <= 0:
         return np.where(change.any(axis=1)[:, None] & change.any(axis=1), np.nan, 0.0)
-    normal = np.einsum("n,nik,nil->kl", weight, slope, slope)
+    # x follows from (u, v, 1) and (F00, F01, sx), y from the same and (F10, F11, sy).
+    known = np.column_stack([uv, np.ones(len(uv))])
+    moments = (weight[:, None] * known).T @ known
+    full = np.zeros((6, 6))
+    for parameters in ([0, 1, 4], [2, 3, 5]):
+        full[np.ix_(parameters, parameters)] = moments
+    normal = change.T @ full @ change
     variance = float(weight @ (residuals**2).sum(axis=1)) / freedom
     # Scaled to unit diagonal, since the parameters have different units.
     size = np.sqrt(np.diag(normal))

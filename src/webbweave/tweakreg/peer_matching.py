@@ -21,6 +21,9 @@ _BOX = 5
 #: Coefficients of the parabola that the peer fits: fewer cells leave it the centre of mass.
 _COEFFICIENTS = 6
 
+#: A curvature smaller than this part of the largest one is a rounding error of the fit.
+_ROUNDING = 1e-10
+
 
 class SourceConfusionError(WeaveError):
     """More references have a match than there are image points; only with ``compat=True``."""
@@ -96,7 +99,7 @@ def peer_peak(counts: NDArray[np.int64]) -> tuple[float, float, str]:
     terms = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], axis=1)
     _, c10, c01, c11, c20, c02 = np.linalg.lstsq(terms, z, rcond=None)[0]
     bend = 4.0 * c02 * c20 - c11**2
-    if bend <= 0 or (c20 >= 0 and c02 >= 0):
+    if bend <= _ROUNDING * max(abs(c11), abs(c20), abs(c02)) ** 2 or (c20 >= 0 and c02 >= 0):
         return *mass, "WARNING:BADFIT"
     top_x = float((c01 * c11 - 2.0 * c02 * c10) / bend)
     top_y = float((c10 * c11 - 2.0 * c01 * c20) / bend)
