@@ -208,7 +208,8 @@ def solution_covariance(
     change[4:, -2:] = np.eye(2)
     freedom = 2 * len(uv) - change.shape[1]
     if freedom <= 0:
-        return np.where(change.any(axis=1)[:, None] & change.any(axis=1), np.nan, 0.0)
+        moves = np.abs(change).sum(axis=1) > 0
+        return np.where(np.logical_and.outer(moves, moves), np.nan, 0.0)
     # x follows from (u, v, 1) and (F00, F01, sx), y from the same and (F10, F11, sy).
     known = np.column_stack([uv, np.ones(len(uv))])
     moments = (weight[:, None] * known).T @ known
@@ -242,9 +243,7 @@ def decompose(matrix: NDArray[np.float64]) -> LinearParts:
     sign = -1.0 if f00 * f11 - f01 * f10 < 0 else 1.0
     # The nearest rotation is that of the axes of unit length, sign by sign.
     unit_x, unit_y = (length if length > 0 else 1.0 for length in scale)
-    proper_rot = math.atan2(
-        f01 / unit_y - sign * f10 / unit_x, f00 / unit_x + sign * f11 / unit_y
-    )
+    proper_rot = math.atan2(f01 / unit_y - sign * f10 / unit_x, f00 / unit_x + sign * f11 / unit_y)
     rot_x = math.degrees(math.atan2(-f10, f00))
     rot_y = math.degrees(math.atan2(f01, f11))
     return LinearParts(

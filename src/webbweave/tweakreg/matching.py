@@ -275,7 +275,7 @@ class XYXYMatch:
         if not (math.isfinite(pscale) and pscale > 0):
             raise ValueError(f"pscale: expected a number above 0, found {pscale!r}")
         work = _match_as_peer if self._options.compat else _match
-        return work(*lists, pscale, self._options)
+        return work(lists[0], lists[1], pscale, self._options)
 
 
 def _positions(name: str, catalogue: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
@@ -406,9 +406,7 @@ def _match_as_peer(
     if options.use2dhist:
         searched = options.searchrad
         offset = peer_shift(ref, img, options.searchrad, pscale)
-    pairs = peer_match(
-        ref, img, offset, tolerance=options.tolerance, separation=options.separation
-    )
+    pairs = peer_match(ref, img, offset, tolerance=options.tolerance, separation=options.separation)
     return Match(
         ref_index=pairs[0],
         img_index=pairs[1],

@@ -188,9 +188,7 @@ def _boxes(sums: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     return np.asarray(sums[high, high] - sums[low, high] - sums[high, low] + sums[low, low])
 
 
-def _pairs_and_cells(
-    sums: NDArray[np.float64], where: tuple[slice, slice]
-) -> tuple[float, int]:
+def _pairs_and_cells(sums: NDArray[np.float64], where: tuple[slice, slice]) -> tuple[float, int]:
     rows, columns = where
     high = sums[rows.stop, columns.stop] - sums[rows.stop, columns.start]
     low = sums[rows.start, columns.stop] - sums[rows.start, columns.start]

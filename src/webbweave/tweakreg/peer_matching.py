@@ -86,9 +86,7 @@ def peer_peak(counts: NDArray[np.int64]) -> tuple[float, float, str]:
     )
     if row in (row0, row1 - 1) or column in (column0, column1 - 1):
         return float(column), float(row), "WARNING:EDGE"
-    rows, columns = _regrown(row0, counts.shape[0]), _regrown(
-        column0, counts.shape[1]
-    )
+    rows, columns = _regrown(row0, counts.shape[0]), _regrown(column0, counts.shape[1])
     values = counts[slice(*rows), slice(*columns)].astype(np.float64)
     y, x = (axis.astype(np.float64) for axis in np.nonzero(values))
     z = values[values != 0]
@@ -155,9 +153,7 @@ def peer_match(
         x, y = (np.ascontiguousarray(array[:, axis]) for axis in (0, 1))
         keep = kernel.isolated(x, y, separation=separation, rule=kernel.COINCIDENT_LOWEST)
         points.append((x, y, keep))
-    partner = kernel.match(
-        *points[0], *points[1], tolerance=tolerance, rule=kernel.MATCH_NEAREST
-    )
+    partner = kernel.match(*points[0], *points[1], tolerance=tolerance, rule=kernel.MATCH_NEAREST)
     order = np.lexsort((ref[:, 0], ref[:, 1]))
     order = order[partner[order] >= 0]
     if len(order) > len(img):
@@ -166,4 +162,3 @@ def peer_match(
             "are nearest to one source; use a smaller tolerance or a larger separation"
         )
     return order.astype(np.intp), partner[order].astype(np.intp)
-

@@ -231,9 +231,7 @@ def _profile(
     return distance[order], counts.ravel()[order].astype(np.float64)
 
 
-def _core_radius(
-    ref: NDArray[np.float64], moved: NDArray[np.float64], tolerance: float
-) -> float:
+def _core_radius(ref: NDArray[np.float64], moved: NDArray[np.float64], tolerance: float) -> float:
     """Find the radius within which real pairs stand out best; 0 if they do not."""
     distance, counts = _profile(ref, moved, tolerance)
     level = counts[distance > _RING_START * tolerance].mean()
