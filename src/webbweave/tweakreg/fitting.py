@@ -31,6 +31,9 @@ _STATISTICS = ("rmse", "mae", "std", "mad")
 #: result of about ten operations.
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
+#: Points closer to their mean than so much of a coordinate are there.
+_SAME_PLACE = 4 * float(np.finfo(np.float64).eps)
+
 #: A fit, with the names of tweakwcs. Angles in degrees; all else in the units of the points.
 LinearFit = TypedDict(
     "LinearFit",
@@ -230,9 +233,12 @@ def _check_points(
         middle = np.array(center, dtype=np.float64)
         if middle.shape != (2,) or not np.isfinite(middle).all():
             raise ValueError(f"center: expected two numbers, found {center!r}")
+    centred = second - middle
+    # What is left of points at one place is rounding.
+    centred[np.abs(centred) <= _SAME_PLACE * np.abs(second).max(initial=0.0)] = 0.0
     return _Points(
         xy=first - middle,
-        uv=second - middle,
+        uv=centred,
         weight=weight / weight.max(initial=0.0) if valid.any() else weight,
         weighted=not (wxy is None and wuv is None),
         valid=valid,

@@ -28,6 +28,10 @@ MIN_POINTS = {"shift": 1, "rshift": 2, "rscale": 2, "general": 3}
 #: 16 digits.
 _COLLINEAR = 1e-7
 
+#: A determinant smaller than this part of its terms has no sign: of two points, or points on a
+#: line, the mirror image fits as well as the rotation, which is then taken.
+_ROUNDING = 1e-10
+
 
 class NotEnoughPointsError(WeaveError):
     """There are fewer points than the parameters of the transformation need."""
@@ -79,20 +83,16 @@ def _rotation(
 ) -> NDArray[np.float64]:
     """Fit a rotation, or a reflection if that is nearer, to centred points."""
     (s_xu, s_xv), (s_yu, s_yv) = (weight[:, None] * xy).T @ uv
-    flip = -1.0 if s_xu * s_yv - s_xv * s_yu < 0 else 1.0
+    same, mirrored = s_xu * s_yv, s_xv * s_yu
+    flip = -1.0 if same - mirrored < -_ROUNDING * (abs(same) + abs(mirrored)) else 1.0
     across = s_xv - flip * s_yu
     along = s_xu + flip * s_yv
     angle = 0.0 if across == along == 0.0 else math.atan2(across, along)
     cos, sin = math.cos(angle), math.sin(angle)
-    scale = 1.0
     square = float(weight @ (uv**2).sum(axis=1))
-    extent = float(np.abs(uv).max(initial=0.0))
-    if with_scale or square == 0.0:
-        if not square > weight.sum() * (np.finfo(float).eps * extent) ** 2:
-            raise SingularMatrixError(
-                "the points lie at one place: they do not determine a rotation"
-            )
-        scale = (along * cos + across * sin) / square if with_scale else 1.0
+    if square == 0.0:
+        raise SingularMatrixError("the points lie at one place: they do not determine a rotation")
+    scale = (along * cos + across * sin) / square if with_scale else 1.0
     return scale * np.array([[cos, sin], [-flip * sin, flip * cos]])
 
 

@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 #: Half the cells of a histogram at most, along each axis: 13 MB. A wider search has wider cells.
 _MOST_HALF = 512
 
+#: Pairs are summed up in boxes of at most this part of the field: a rotation by 7 degrees spreads
+#: the pairs so far.
+_BOX_OF_FIELD = 0.125
+
 #: A search that finds nothing is repeated with a radius so many times larger.
 _WIDER = 4
 
@@ -344,6 +348,12 @@ def find_offset(
     return peak, radius
 
 
+def _side(points: NDArray[np.float64]) -> float:
+    """Return the shorter side of the box that the points lie in."""
+    finite = points[np.isfinite(points).all(axis=1)]
+    return float(np.ptp(finite, axis=0).min()) if len(finite) else 0.0
+
+
 def _peak_around(
     ref: NDArray[np.float64],
     img: NDArray[np.float64],
@@ -352,7 +362,7 @@ def _peak_around(
     radius: float,
 ) -> OffsetPeak:
     counts = offset_histogram(ref, img - np.asarray(centre), bin_size=cell, radius=radius)
-    peak = find_peak(counts, bin_size=cell)
+    peak = find_peak(counts, bin_size=cell, widest=_BOX_OF_FIELD * min(_side(ref), _side(img)))
     return replace(peak, shift=(peak.shift[0] + centre[0], peak.shift[1] + centre[1]))
 
 

@@ -112,7 +112,9 @@ def offset_histogram(
     return total
 
 
-def find_peak(counts: NDArray[np.int64], *, bin_size: float) -> OffsetPeak:
+def find_peak(
+    counts: NDArray[np.int64], *, bin_size: float, widest: float = math.inf
+) -> OffsetPeak:
     """
     Find the most significant peak of a histogram of offsets.
 
@@ -127,6 +129,9 @@ def find_peak(counts: NDArray[np.int64], *, bin_size: float) -> OffsetPeak:
         From `offset_histogram`.
     bin_size : float
         Width of a cell.
+    widest : float, optional
+        Width of the largest box, in the same units. It has to be small compared with the field,
+        since the offsets of all sources taken together are a peak as wide as the field.
 
     Returns
     -------
@@ -136,7 +141,8 @@ def find_peak(counts: NDArray[np.int64], *, bin_size: float) -> OffsetPeak:
     size = len(counts)
     sums = np.zeros((size + 1, size + 1))
     np.cumsum(np.cumsum(counts, axis=0), axis=1, out=sums[1:, 1:])
-    widths = [width for width in _WIDTHS if width == 1 or 3 * width <= size]
+    largest = min(size / 3, widest / bin_size)
+    widths = [width for width in _WIDTHS if width == 1 or width <= largest]
     found = []
     for width in widths:
         box_sums = _boxes(sums, width)
@@ -196,16 +202,35 @@ def _pairs_and_cells(sums: NDArray[np.float64], where: tuple[slice, slice]) -> t
 
 
 def _background(sums: NDArray[np.float64], box: _Box) -> float:
-    """Estimate the pairs in a box by chance: from around it, and not below the mean of all."""
+    """
+    Estimate the pairs in a box by chance, from two rings around it and from the mean of all.
+
+    The offsets of unrelated sources in a field of limited size are most often zero: their number
+    falls off linearly, so it is continued linearly into the box.
+    """
     margin = max(1, box.width // 2)
-    core, core_cells = _pairs_and_cells(sums, box.grown(margin))
     wide = max(_RING_WIDTHS * box.width, _RING_CELLS)
-    around, around_cells = _pairs_and_cells(sums, box.grown(margin + wide))
+    core, core_cells = _pairs_and_cells(sums, box.grown(margin))
+    inner, inner_cells = _pairs_and_cells(sums, box.grown(margin + wide // 2))
+    outer, outer_cells = _pairs_and_cells(sums, box.grown(margin + wide))
     # One pair more, since no pair elsewhere does not mean that there could be none.
-    level = (float(sums[-1, -1]) - core + 1.0) / (len(sums) - 1) ** 2
-    if around_cells > core_cells:
-        level = max(level, (around - core) / (around_cells - core_cells))
+    level = (float(sums[-1, -1]) - core + 1.0) / ((len(sums) - 1) ** 2 - core_cells + 1)
+    if core_cells < inner_cells:
+        near = (inner - core) / (inner_cells - core_cells)
+        level = max(level, near)
+    if core_cells < inner_cells < outer_cells:
+        far = (outer - inner) / (outer_cells - inner_cells)
+        half = 0.5 * box.width
+        edges = [half + margin, half + margin + wide // 2, half + margin + wide]
+        slope = (near - far) / (_distance(edges[1], edges[2]) - _distance(edges[0], edges[1]))
+        here = near + slope * (_distance(edges[0], edges[1]) - _distance(0.0, half))
+        level = max(level, here)
     return level * box.width**2
+
+
+def _distance(inner: float, outer: float) -> float:
+    """Return the mean of |x| over a square ring, given as half widths."""
+    return 0.5 * (outer**3 - inner**3) / (outer**2 - inner**2)
 
 
 def _dispersion(sums: NDArray[np.float64], box: _Box) -> float:
