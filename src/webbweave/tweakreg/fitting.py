@@ -142,8 +142,8 @@ def iter_linear_fit(
     -------
     dict
         ``'shift'`` (2,) and ``'matrix'`` (2, 2); their meaning: ``'proper_rot'``, ``'rot'`` (x, y)
-        and their mean ``'<rot>'`` [degree], ``'scale'`` (x, y) and their geometric mean
-        ``'<scale>'``, ``'skew'`` [degree], ``'proper'`` (no reflection); ``'fitgeom'``;
+        and their mean ``'<rot>'`` [degree], ``'scale'`` (x, y) and ``'<scale>'``, the
+        root of the change of areas, ``'skew'`` [degree], ``'proper'`` (no reflection); ``'fitgeom'``;
         ``'center'`` (2,); ``'fitmask'`` (n,), the points used; ``'resids'`` (n used, 2), xy minus
         fit; their ``'rmse'``, ``'mae'``, ``'std'`` and ``'mad'`` (median / sqrt(ln 2), which is
         the rmse if they are normally distributed), weighted; ``'eff_nclip'``, rounds done.
@@ -322,7 +322,7 @@ def _describe(
         "rot": parts.rot,
         "<rot>": 0.5 * (parts.rot[0] + parts.rot[1]),
         "scale": parts.scale,
-        "<scale>": math.sqrt(parts.scale[0] * parts.scale[1]),
+        "<scale>": math.sqrt(abs(float(np.linalg.det(solution.matrix)))),
         "skew": parts.skew,
         "proper": parts.proper,
         "fitgeom": fitgeom,
