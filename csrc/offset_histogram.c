@@ -57,14 +57,16 @@ count_run(const work *w, const ww_strip_point *ref, const ww_strip_point *img,
 
     for (size_t i = 0; i < n; i++) {
         double dx = img[i].x - ref->x, dy = img[i].y - ref->y;
-        double x = dx * per_bin, y = dy * per_bin;
-        /* int32_t, since the conversion of wider numbers is slow. */
-        int32_t column = (int32_t)(x + half), row = (int32_t)(y + half);
-        double from_x = fabs(x + half - column - 0.5);
-        double from_y = fabs(y + half - row - 0.5);
+        double x = dx * per_bin, y = dy * per_bin, from_x, from_y;
+        int32_t column, row;
 
-        if (fabs(y) > outer)
+        if (fabs(y) > outer) /* a strip may be much higher than the square */
             continue;
+        /* int32_t, since the conversion of wider numbers is slow. */
+        column = (int32_t)(x + half);
+        row = (int32_t)(y + half);
+        from_x = fabs(x + half - column - 0.5);
+        from_y = fabs(y + half - row - 0.5);
         if ((fabs(x) < inner) & (fabs(y) < inner) &
             (from_x < 0.5 - NEAR_EDGE) & (from_y < 0.5 - NEAR_EDGE))
             count[(size_t)row * size + (size_t)column]++;
@@ -121,7 +123,7 @@ count_all(const work *w)
 static int
 check(const ww_offset_pairs *p, size_t ref_start, size_t ref_stop)
 {
-    if (p->size % 2 == 0)
+    if (p->size % 2 == 0 || p->size > INT32_MAX)
         return WW_ERR_SHAPE;
     if (!(p->bin > 0 && isfinite(p->bin) && p->reach > 0 &&
           p->reach <= 0.5 * (double)p->size))

@@ -29,14 +29,14 @@ typedef struct {
     const double *img_y; /* [n_img] */
     double bin;          /* width of a cell in units of the positions */
     double reach;        /* in cells, above 0, at most size / 2 */
-    size_t size;         /* cells along each axis; odd */
+    size_t size;         /* cells along each axis; odd, below 2^31 */
 } ww_offset_pairs;
 
 /* Add the pairs with the reference points [ref_start, ref_stop) to count.
  *
  * count: [size][size], row by offset along y.
  *
- * Returns WW_OK; WW_ERR_SHAPE if size is even; WW_ERR_RANGE if ref_start >
+ * Returns WW_OK; WW_ERR_SHAPE if size is even or too large; WW_ERR_RANGE if ref_start >
  * ref_stop, ref_stop > n_ref, or a cell could count 2^32 pairs in this call:
  * give fewer reference points at a time; WW_ERR_ARGUMENT if bin is not above 0
  * or reach not in (0, size / 2]; WW_ERR_NOMEM. After an error count is as

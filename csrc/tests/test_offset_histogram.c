@@ -114,9 +114,9 @@ count_one_by_one(const ww_offset_pairs *p, uint32_t *count)
 static void
 test_all_pairs(void)
 {
-    static const double extents[4] = {0.01, 2, 20, 500};
+    static const double extents[5] = {0.01, 2, 20, 500, 1e14};
 
-    for (int e = 0; e < 4; e++) {
+    for (int e = 0; e < 5; e++) {
         scene s;
         uint32_t expected[CELLS], count[CELLS] = {0}, parts[CELLS] = {0};
 
@@ -175,6 +175,7 @@ test_errors(void)
     assert(status_with(SIZE, 0, 3, 0, N_REF) == WW_ERR_ARGUMENT);
     assert(status_with(SIZE, NAN, 3, 0, N_REF) == WW_ERR_ARGUMENT);
     assert(status_with(SIZE, INFINITY, 3, 0, N_REF) == WW_ERR_ARGUMENT);
+    assert(status_with((size_t)INT32_MAX + 2, 1, 3, 0, N_REF) == WW_ERR_SHAPE);
     assert(status_with(SIZE, 1, 0, 0, N_REF) == WW_ERR_ARGUMENT);
     assert(status_with(SIZE, 1, 3.6, 0, N_REF) == WW_ERR_ARGUMENT);
     assert(status_with(SIZE, 1, NAN, 0, N_REF) == WW_ERR_ARGUMENT);
