@@ -145,8 +145,9 @@ def iter_linear_fit(
         and their mean ``'<rot>'`` [degree], ``'scale'`` (x, y) and ``'<scale>'``, the
         root of the change of areas, ``'skew'`` [degree], ``'proper'`` (no reflection);
         ``'fitgeom'``; ``'center'`` (2,); ``'fitmask'`` (n,), the points used; ``'resids'``
-        (n used, 2), xy minus fit; their ``'rmse'``, ``'mae'``, ``'std'`` and ``'mad'`` (median / sqrt(ln 2), which is
-        the rmse if they are normally distributed), weighted; ``'eff_nclip'``, rounds done.
+        (n used, 2), xy minus fit; their ``'rmse'``, ``'mae'``, ``'std'`` and ``'mad'`` (median /
+        sqrt(ln 2), which is the rmse if they are normally distributed), weighted;
+        ``'eff_nclip'``, rounds done.
         And what tweakwcs does not have: ``'converged'``, another round would change nothing;
         ``'covariance'`` (6, 6) of (F00, F01, F10, F11, shift x, shift y) from the scatter of the
         residuals, 0 for what the geometry holds fixed, NaN without degrees of freedom.
