@@ -40,20 +40,22 @@ digit_of(uint32_t key, int digit)
 static uint32_t *
 sort_keys(uint32_t *keys, uint32_t *other, size_t n)
 {
+    uint32_t start[DIGITS][BINS] = {{0}};
+
+    for (size_t k = 0; k < n; k++)
+        for (int digit = 0; digit < DIGITS; digit++)
+            start[digit][digit_of(keys[k], digit)]++;
     for (int digit = 0; digit < DIGITS; digit++) {
-        size_t start[BINS] = {0}, sum = 0;
-        uint32_t *swap = keys;
+        uint32_t *swap = keys, sum = 0;
 
-        for (size_t k = 0; k < n; k++)
-            start[digit_of(keys[k], digit)]++;
         for (size_t b = 0; b < BINS; b++) {
-            size_t here = start[b];
+            uint32_t here = start[digit][b];
 
-            start[b] = sum;
+            start[digit][b] = sum;
             sum += here;
         }
         for (size_t k = 0; k < n; k++)
-            other[start[digit_of(keys[k], digit)]++] = keys[k];
+            other[start[digit][digit_of(keys[k], digit)]++] = keys[k];
         keys = other;
         other = swap;
     }
@@ -184,32 +186,49 @@ indices_fit(const uint32_t *index, size_t n, size_t limit)
     return 1;
 }
 
+/* The end of the columns from x on that depend on the same nodes. */
+static size_t
+end_of_run(const uint32_t *index, size_t x, size_t nx)
+{
+    size_t end = x + 1;
+
+    while (end < nx &&
+           memcmp(index + 4 * x, index + 4 * end, 4 * sizeof *index) == 0)
+        end++;
+    return end;
+}
+
 static void
 spline_row(const ww_spline *s, size_t y, double *coef, float *out)
 {
     const uint32_t *iy = s->index_y + 4 * y;
     const double *wy = s->weight_y + 4 * y;
+    size_t end;
 
     for (size_t k = 0; k < s->mesh_nx; k++) {
         coef[k] = 0.0;
         for (size_t t = 0; t < 4; t++)
             coef[k] += wy[t] * s->coef[iy[t] * s->mesh_nx + k];
     }
-    for (size_t x = 0; x < s->nx; x++) {
+    for (size_t x = 0; x < s->nx; x = end) {
         const uint32_t *ix = s->index_x + 4 * x;
-        const double *wx = s->weight_x + 4 * x;
-        double v = (wx[0] * coef[ix[0]] + wx[1] * coef[ix[1]]) +
-                   (wx[2] * coef[ix[2]] + wx[3] * coef[ix[3]]);
+        double a = coef[ix[0]], b = coef[ix[1]];
+        double c = coef[ix[2]], d = coef[ix[3]];
 
-        v = v < s->low ? s->low : v;
-        out[x] = (float)(v > s->high ? s->high : v);
+        end = end_of_run(s->index_x, x, s->nx);
+        for (size_t i = x; i < end; i++) {
+            const double *wx = s->weight_x + 4 * i;
+            double v = (wx[0] * a + wx[1] * b) + (wx[2] * c + wx[3] * d);
+
+            v = v < s->low ? s->low : v;
+            out[i] = (float)(v > s->high ? s->high : v);
+        }
     }
 }
 
 int
-ww_background_rows(const ww_spline *s, const float *value,
-                   const uint8_t *mask, size_t row_start, size_t row_stop,
-                   float *out)
+ww_background_rows(const ww_spline *s, const float *value, const uint8_t *mask,
+                   size_t row_start, size_t row_stop, float *out)
 {
     double *coef;
 

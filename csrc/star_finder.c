@@ -11,10 +11,11 @@ static const double LEAST_INFORMATION = 0.5;
 /* Taps are added up four at a time, which keeps the sums in registers. */
 enum { TAPS_AT_ONCE = 4 };
 
-/* One kernel pixel: its place relative to the centre, and its weight. */
+/* One kernel pixel: its place relative to the centre, its weight, and the
+ * Gaussian there. */
 typedef struct {
     ptrdiff_t dy, dx;
-    double weight;
+    double weight, gauss;
 } tap;
 
 /* The rows under the kernel, each with half a kernel of margin at both ends.
@@ -23,13 +24,15 @@ typedef struct {
     const ww_star_image *image;
     const ww_star_kernel *kernel;
     size_t side, width;
-    double *value;  /* [side][width] */
-    uint8_t *valid; /* [side][width] the pixel can be used */
+    double *value;   /* [side][width] */
+    uint8_t *valid;  /* [side][width] the pixel can be used */
     uint8_t *flawed; /* [side][nx] an unusable pixel is within half columns */
-    double *sum;    /* [nx] */
-    uint8_t *dirty; /* [nx] */
-    tap *taps;      /* [side * side + TAPS_AT_ONCE] */
-    size_t n_tap;   /* a multiple of TAPS_AT_ONCE */
+    double *sum;     /* [nx] */
+    uint8_t *dirty;  /* [nx] */
+    size_t *at;      /* [n_inside] where the taps are for column 0 */
+    tap *taps;       /* [side * side + TAPS_AT_ONCE] */
+    size_t n_inside; /* those of the kernel, and with those of weight 0: */
+    size_t n_tap;    /* a multiple of TAPS_AT_ONCE */
     double information;
 } window;
 
@@ -85,13 +88,15 @@ list_taps(window *w)
         if (k->inside[t]) {
             w->taps[n].dy = (ptrdiff_t)(t / w->side) - half;
             w->taps[n].dx = (ptrdiff_t)(t % w->side) - half;
+            w->taps[n].gauss = k->gauss[t];
             w->taps[n++].weight = k->kernel[t];
             sg += k->gauss[t];
             sgg += k->gauss[t] * k->gauss[t];
         }
     w->information = sgg - sg * sg / (double)n;
+    w->n_inside = n;
     while (n % TAPS_AT_ONCE != 0)
-        w->taps[n++] = (tap){0, 0, 0.0};
+        w->taps[n++] = (tap){0, 0, 0.0, 0.0};
     w->n_tap = n;
 }
 
@@ -114,27 +119,21 @@ correlate_row(const window *w, size_t y)
     }
 }
 
-/* The fit to the usable pixels under the kernel. */
+/* The fit to the usable pixels under the kernel; the others have value 0. */
 static double
-fit_amplitude(const window *w, size_t y, size_t x)
+fit_amplitude(const window *w, const size_t *at, size_t x)
 {
-    const ww_star_kernel *k = w->kernel;
     double n = 0.0, sg = 0.0, sgg = 0.0, sd = 0.0, sgd = 0.0, information;
 
-    for (size_t j = 0; j < w->side; j++) {
-        size_t at = (y + j) % w->side * w->width + x;
+    for (size_t t = 0; t < w->n_inside; t++) {
+        double use = w->valid[at[t] + x], value = w->value[at[t] + x];
+        double g = use * w->taps[t].gauss;
 
-        for (size_t i = 0; i < w->side; i++) {
-            size_t t = j * w->side + i;
-            double use = k->inside[t] && w->valid[at + i] ? 1.0 : 0.0;
-            double g = use * k->gauss[t];
-
-            n += use;
-            sg += g;
-            sgg += g * g;
-            sd += use * w->value[at + i];
-            sgd += g * w->value[at + i];
-        }
+        n += use;
+        sg += g;
+        sgg += g * g;
+        sd += value;
+        sgd += g * value;
     }
     information = n > 0.0 ? sgg - sg * sg / n : 0.0;
     if (!(information >= LEAST_INFORMATION * w->information))
@@ -147,13 +146,16 @@ refit_row(const window *w, size_t y)
 {
     size_t nx = w->image->nx;
 
+    for (size_t t = 0; t < w->n_inside; t++)
+        w->at[t] =
+            (size_t)(row_of(w, y, w->taps[t].dy) + w->taps[t].dx - w->value);
     memset(w->dirty, 0, nx);
     for (size_t j = 0; j < w->side; j++)
         for (size_t x = 0; x < nx; x++)
             w->dirty[x] |= w->flawed[j * nx + x];
     for (size_t x = 0; x < nx; x++)
         if (w->dirty[x])
-            w->sum[x] = fit_amplitude(w, y, x);
+            w->sum[x] = fit_amplitude(w, w->at, x);
 }
 
 static int
@@ -169,7 +171,9 @@ open_window(window *w)
     w->sum = malloc(nx * sizeof *w->sum);
     w->dirty = malloc(nx);
     w->taps = malloc((w->side * w->side + TAPS_AT_ONCE) * sizeof *w->taps);
-    return w->value && w->valid && w->flawed && w->sum && w->dirty && w->taps;
+    w->at = malloc(w->side * w->side * sizeof *w->at);
+    return w->value && w->valid && w->flawed && w->sum && w->dirty &&
+           w->taps && w->at;
 }
 
 static void
@@ -181,6 +185,7 @@ close_window(window *w)
     free(w->sum);
     free(w->dirty);
     free(w->taps);
+    free(w->at);
 }
 
 int
@@ -225,8 +230,8 @@ is_peak(const float *c, size_t ny, size_t nx, size_t y, size_t x,
     for (ptrdiff_t dy = -r; dy <= r; dy++)
         for (ptrdiff_t dx = -r; dx <= r; dx++) {
             ptrdiff_t yy = (ptrdiff_t)y + dy, xx = (ptrdiff_t)x + dx;
-            int on = yy >= 0 && xx >= 0 && yy < (ptrdiff_t)ny &&
-                     xx < (ptrdiff_t)nx;
+            int on =
+                yy >= 0 && xx >= 0 && yy < (ptrdiff_t)ny && xx < (ptrdiff_t)nx;
             int before = dy < 0 || (dy == 0 && dx < 0);
             float other = on ? c[yy * (ptrdiff_t)nx + xx] : 0.0f;
 

@@ -202,10 +202,9 @@ measure_starfind(const cutout *c)
         yy += c->above[t] * y * y / m[0];
         xy += c->above[t] * x * y / m[0];
     }
-    s.sharpness = 2.0 * sqrt(log(2.0) * (xx + yy)) /
-                  (FWHM_PER_SIGMA * c->kernel->sigma);
-    s.roundness[0] =
-        sqrt((xx - yy) * (xx - yy) + 4.0 * xy * xy) / (xx + yy);
+    s.sharpness =
+        2.0 * sqrt(log(2.0) * (xx + yy)) / (FWHM_PER_SIGMA * c->kernel->sigma);
+    s.roundness[0] = sqrt((xx - yy) * (xx - yy) + 4.0 * xy * xy) / (xx + yy);
     s.roundness[1] = s.roundness[0];
     return s;
 }

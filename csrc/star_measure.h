@@ -37,10 +37,10 @@ enum {
     WW_STAR_FLUX = 2, /* DAOFIND: the sum of the cutout; starfind: of what is
                          above the sky inside the kernel */
     WW_STAR_PEAK = 3, /* the peak pixel; starfind: the highest above the sky */
-    WW_STAR_SHARPNESS = 4, /* DAOFIND: the peak pixel minus the mean of the
+    WW_STAR_SHARPNESS = 4,  /* DAOFIND: the peak pixel minus the mean of the
                               others inside the kernel, over the correlation;
                               starfind: FWHM over that of the kernel */
-    WW_STAR_ROUNDNESS = 5, /* DAOFIND: from the symmetry of the correlation;
+    WW_STAR_ROUNDNESS = 5,  /* DAOFIND: from the symmetry of the correlation;
                               starfind: ellipticity, 0 when round */
     WW_STAR_ROUNDNESS2 = 6, /* DAOFIND: from the heights of the two marginal
                                fits; starfind: the same as the other one */
@@ -61,7 +61,6 @@ enum {
 int
 ww_star_measure(const ww_star_image *image, const ww_star_kernel *kernel,
                 const float *correlation, int method, int missing,
-                const uint64_t *pixel, size_t start, size_t stop,
-                double *out);
+                const uint64_t *pixel, size_t start, size_t stop, double *out);
 
 #endif

@@ -130,7 +130,7 @@ take_step(const equations *e, double damping, double *step)
     }
     if (!factorise(damped.matrix))
         return 0;
-    solve((const double(*)[PARAMETERS])damped.matrix, step);
+    solve((const double (*)[PARAMETERS])damped.matrix, step);
     return 1;
 }
 
@@ -193,7 +193,7 @@ error_of(const equations *e)
         double column[PARAMETERS] = {0};
 
         column[i] = 1.0;
-        solve((const double(*)[PARAMETERS])copy.matrix, column);
+        solve((const double (*)[PARAMETERS])copy.matrix, column);
         variance += 0.5 * column[i];
     }
     return sqrt(variance);

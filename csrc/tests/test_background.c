@@ -95,9 +95,9 @@ test_boxes_refuse(void)
     double m[4], r[4];
     uint32_t n[4];
 
-#define BOXES(ny, box, clip, first, last)                                      \
-    ww_background_boxes(value, NULL, ny, NX, box, clip, 10, first, last, m, r, \
-                        n)
+#define BOXES(ny, box, clip, first, last)                                     \
+    ww_background_boxes(value, NULL, ny, NX, box, clip, 10, first, last, m,   \
+                        r, n)
     assert(BOXES(0, 4, 3.0, 0, 1) == WW_ERR_SHAPE);
     assert(BOXES(NY, 0, 3.0, 0, 1) == WW_ERR_ARGUMENT);
     assert(BOXES(NY, 4, 0.0, 0, 1) == WW_ERR_ARGUMENT);

@@ -125,8 +125,8 @@ test_measures_of_a_centred_star(void)
         assert(s.out[0][WW_STAR_FLUX] > 150.0);
         assert(s.out[0][WW_STAR_SHARPNESS] > 0.4);
         assert(s.out[0][WW_STAR_SHARPNESS] < 1.0);
-        assert(is_near(s.out[0][WW_STAR_PEAK], method == 0 ? 53.0 : 47.0,
-                       1.0));
+        assert(
+            is_near(s.out[0][WW_STAR_PEAK], method == 0 ? 53.0 : 47.0, 1.0));
     }
 }
 
@@ -283,17 +283,17 @@ test_refusals(void)
     assert(ww_star_peaks(s.correlation, NULL, NY, NX, 0.0, 2, 0, 0, NY + 1,
                          s.pixel, N, &n) == WW_ERR_RANGE);
     s.pixel[0] = N;
-    assert(ww_star_measure(&s.image, &s.shape, s.correlation, 0, 0, s.pixel,
-                           0, 1, s.out[0]) == WW_ERR_RANGE);
-    assert(ww_star_measure(&s.image, &s.shape, s.correlation, 2, 0, s.pixel,
-                           0, 0, s.out[0]) == WW_ERR_ARGUMENT);
-    assert(ww_star_measure(&s.image, &s.shape, s.correlation, 0, 0, s.pixel,
-                           1, 0, s.out[0]) == WW_ERR_RANGE);
+    assert(ww_star_measure(&s.image, &s.shape, s.correlation, 0, 0, s.pixel, 0,
+                           1, s.out[0]) == WW_ERR_RANGE);
+    assert(ww_star_measure(&s.image, &s.shape, s.correlation, 2, 0, s.pixel, 0,
+                           0, s.out[0]) == WW_ERR_ARGUMENT);
+    assert(ww_star_measure(&s.image, &s.shape, s.correlation, 0, 0, s.pixel, 1,
+                           0, s.out[0]) == WW_ERR_RANGE);
     s.image.ny = 0;
     assert(ww_star_correlate(&s.image, &s.shape, 0, 0, 0, s.correlation) ==
            WW_ERR_SHAPE);
-    assert(ww_star_measure(&s.image, &s.shape, s.correlation, 0, 0, s.pixel,
-                           0, 0, s.out[0]) == WW_ERR_SHAPE);
+    assert(ww_star_measure(&s.image, &s.shape, s.correlation, 0, 0, s.pixel, 0,
+                           0, s.out[0]) == WW_ERR_SHAPE);
 }
 
 int

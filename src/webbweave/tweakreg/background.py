@@ -19,8 +19,10 @@ log = logging.getLogger(__name__)
 
 #: Values farther from the median of their box than this many standard deviations are clipped.
 CLIP = 3.0
-#: Rounds of clipping; what `astropy.stats.SigmaClip` is set to in `photutils.background`.
+#: Rounds of clipping, as many as `photutils.background` takes by default; boxes with bright stars
+#: need more than the 5 that jwst takes.
 CLIP_ROUNDS = 10
+COMPAT_CLIP_ROUNDS = 5
 #: A box counts if more than this part of its pixels are left, as in `photutils.background`.
 LEAST_FILLED = 0.9
 #: A smaller remainder of a box says little: its median has a tenth of the noise of a pixel.
@@ -198,7 +200,7 @@ def estimate_background(
         Side of a box in pixels.
     compat : bool, optional
         Judge the smaller boxes at the end of the image against the size of a full one, as
-        `photutils` does: they are then always rejected.
+        `photutils` does: they are then always rejected; and clip 5 times at most, as jwst does.
     threads : int, optional
         Number of threads; the result is the same for any.
     name : str, optional
@@ -219,7 +221,8 @@ def estimate_background(
     if box_size < 1:
         raise ValueError(f"bkg_boxsize: expected a positive number of pixels, found {box_size}")
     ny, nx = data.shape
-    level, rms, count = _box_statistics(data, mask, box_size, threads)
+    rounds = COMPAT_CLIP_ROUNDS if compat else CLIP_ROUNDS
+    level, rms, count = _box_statistics(data, mask, box_size, rounds, threads)
     box = min(box_size, ny), min(box_size, nx)
     full = np.full(level.shape, box[0] * box[1])
     own = np.outer(_box_lengths(ny, box_size), _box_lengths(nx, box_size))
@@ -233,7 +236,7 @@ def estimate_background(
             name,
             *box,
         )
-        level, rms, count = _box_statistics(data, mask, max(ny, nx), threads)
+        level, rms, count = _box_statistics(data, mask, max(ny, nx), rounds, threads)
         box = ny, nx
         good = count > 0
     if not good.any():
@@ -252,7 +255,11 @@ def _box_lengths(size: int, box: int) -> NDArray[np.int64]:
 
 
 def _box_statistics(
-    data: NDArray[np.float32], mask: NDArray[np.bool_] | None, box: int, threads: int
+    data: NDArray[np.float32],
+    mask: NDArray[np.bool_] | None,
+    box: int,
+    rounds: int,
+    threads: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint32]]:
     shape = tuple(-(-size // box) for size in data.shape)
     n_box = shape[0] * shape[1]
@@ -267,7 +274,7 @@ def _box_statistics(
             count,
             box=box,
             clip=CLIP,
-            max_round=CLIP_ROUNDS,
+            max_round=rounds,
             box_start=start,
             box_stop=stop,
         )
