@@ -1,6 +1,14 @@
 """The one place that knows files: opening, saving, collections of exposures, metadata."""
 
 from webbweave.datamodels.arrays import read_arrays, write_arrays
+from webbweave.datamodels.catalogs import (
+    catalog_choices,
+    catalog_path,
+    chosen_catalog,
+    read_catalog,
+    read_catfile,
+    save_catalog,
+)
 from webbweave.datamodels.inputs import Inputs, Member, collect_inputs, open_model
 from webbweave.datamodels.output_wcs import StoredWCS, read_output_wcs, read_wavelengths
 from webbweave.datamodels.reading import read_model
@@ -19,6 +27,9 @@ __all__ = [
     "Member",
     "StoredWCS",
     "attach_table",
+    "catalog_choices",
+    "catalog_path",
+    "chosen_catalog",
     "collect_inputs",
     "copy_metadata",
     "extend_schema",
@@ -27,10 +38,13 @@ __all__ = [
     "of_slits",
     "open_model",
     "read_arrays",
+    "read_catalog",
+    "read_catfile",
     "read_model",
     "read_output_wcs",
     "read_wavelengths",
     "replace_atomically",
+    "save_catalog",
     "save_model",
     "set_path",
     "spill",

@@ -36,12 +36,18 @@ class Member:
         The open model, for a member that the caller holds.
     exptype : str
         Role in the association, ``'science'`` if there is none.
+    attributes : mapping
+        What else the association says of it, such as ``tweakreg_catalog`` and ``group_id``.
+    folder : path
+        What paths in `attributes` are relative to: the folder of the association.
     """
 
     name: str
     path: Path | None = None
     model: JwstDataModel | None = field(default=None, repr=False)
     exptype: str = "science"
+    attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    folder: Path = field(default_factory=Path, repr=False)
 
     def open(self, templates: TemplateCache | None = None) -> JwstDataModel:
         """
@@ -224,7 +230,9 @@ def _from_association(
         if not isinstance(entry, Mapping) or not isinstance(entry.get("expname"), str):
             raise InputError(f"{name}: a member has no 'expname': {entry!r}")
         path = folder / entry["expname"]
-        members.append(Member(str(path), path, exptype=str(entry.get("exptype", "science"))))
+        role = str(entry.get("exptype", "science"))
+        more = {key: value for key, value in entry.items() if key not in ("expname", "exptype")}
+        members.append(Member(str(path), path, exptype=role, attributes=more, folder=folder))
     science = tuple(member for member in members if member.exptype.lower() == "science")
     if not science:
         raise InputError(f"{name}: expected science members, found {len(members)} of other types")
