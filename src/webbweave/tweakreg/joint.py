@@ -332,19 +332,20 @@ class _Adjustment:
                 dtype=np.intp,
             )
             floating, counts = self._ties()
-            scale = self.sigma if math.isfinite(self.sigma) else 1.0
-            other = self.reference_sigma if math.isfinite(self.reference_sigma) else scale
-            solved = system.solve(
-                self.parameters,
-                np.where(self._counting(), self.weight, 0.0) / scale**2,
-                np.where(self.reference_used & counts, self.reference_weight, 0.0) / other**2,
-                free,
-                floating,
-            )
+            solved = system.solve(self.parameters, *self._weights(counts), free, floating)
             if solved.undetermined is None:
                 self.parameters = solved.parameters
                 return solved
             self.reason[solved.undetermined] = "the stars do not determine the correction"
+
+    def _weights(
+        self, counts: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weights of detections and reference stars [arcsec^-2], as far as noise is known."""
+        noise = self.sigma if math.isfinite(self.sigma) else 1.0
+        other = self.reference_sigma if math.isfinite(self.reference_sigma) else noise
+        weight = np.where(self._counting(), self.weight, 0.0) / noise**2
+        return weight, np.where(counts, self.reference_weight, 0.0) / other**2
 
     def _ties(self) -> tuple[list[NDArray[np.intp]], NDArray[np.bool_]]:
         """Sets of groups that hang on nothing else, and the reference stars that count."""
@@ -438,8 +439,7 @@ class _Adjustment:
         equations = solved.equations
         still = system.equations(
             np.zeros_like(self.parameters),
-            np.where(counting, self.weight, 0.0),
-            np.where(self.reference_used, self.reference_weight, 0.0),
+            *self._weights(self._ties()[1]),
             np.zeros(0, dtype=np.intp),
         )
         residual, before = (
@@ -475,13 +475,11 @@ class _Adjustment:
     def _unit_variance(self, residual: NDArray[np.float64], tying: NDArray[np.bool_]) -> float:
         """Mean square of the residuals over what their weights promise."""
         system = self.system
-        noise = self.sigma if math.isfinite(self.sigma) else 1.0
-        other = self.reference_sigma if math.isfinite(self.reference_sigma) else noise
-        total = float(np.sum((residual * self.weight)[tying])) / noise**2
         floating, counts = self._ties()
+        weight, reference_weight = self._weights(counts)
+        total = float(np.sum((residual * weight)[tying]))
         place = system.reference_place - self.solved.equations.star_place[system.reference_star]
-        square = np.sum(place**2, axis=1) * self.reference_weight
-        total += float(np.sum(square[counts])) / other**2
+        total += float(np.sum((np.sum(place**2, axis=1) * reference_weight)[counts]))
         n_star = len(np.unique(system.star[tying]))
         n_free = np.count_nonzero(~self.fixed) - len(self.reason)
         # As many movements as a correction has parameters leave all stars where they are.

@@ -168,6 +168,9 @@ class JointSystem:
         points[self.reference_star] = reference_tips
         points[star] = tips
         self._star_axes = local_axes(*sky_position(points))
+        own, others = self._axes[group][:, 1:], self._star_axes[star]
+        self._turn = others[:, 1:] @ own.transpose(0, 2, 1)
+        self._tilt = np.einsum("nj,nkj->nk", others[:, 0], own)
         self.reference_place, _ = self._local(reference_tips, self.reference_star)
 
     def _set_centres(self) -> None:
@@ -262,13 +265,8 @@ class JointSystem:
         """Places of detections in the planes of their stars, and derivatives of these."""
         vectors, matrix = self._vectors(parameters)
         place, height = self._local(vectors, self.star)
-        turn = np.einsum(
-            "nij,nkj->nik", self._star_axes[self.star][:, 1:], self._axes[self.group][:, 1:]
-        )
-        tilt = np.einsum(
-            "nj,nkj->nk", self._star_axes[self.star][:, 0], self._axes[self.group][:, 1:]
-        )
-        turn = (turn - (place / ARCSEC)[:, :, None] * tilt[:, None, :]) / height[:, None, None]
+        turn = self._turn - (place / ARCSEC)[:, :, None] * self._tilt[:, None, :]
+        turn /= height[:, None, None]
         return place, np.einsum("nij,njp->nip", turn, self._derivatives(matrix))
 
     def equations(
@@ -418,7 +416,6 @@ class JointSystem:
             parameters[free] += step.reshape(-1, self.n_parameter)
             if np.max(np.abs(step), initial=0.0) < _CONVERGED:
                 break
-        equations = self.equations(parameters, weight, reference_weight, free)
         blocks = root.reshape(len(free), self.n_parameter, -1)
         inverse[free] = np.einsum("gik,gjk->gij", blocks, blocks)
         return Solved(parameters, equations, inverse)
