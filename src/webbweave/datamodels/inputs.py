@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,15 @@ class Member:
         The open model, for a member that the caller holds.
     exptype : str
         Role in the association, ``'science'`` if there is none.
+    attributes : mapping
+        What else the association says of this member, as ``group_id`` or ``tweakreg_catalog``.
     """
 
     name: str
     path: Path | None = None
     model: JwstDataModel | None = field(default=None, repr=False)
     exptype: str = "science"
+    attributes: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def open(self, templates: TemplateCache | None = None) -> JwstDataModel:
         """
@@ -84,6 +87,8 @@ class Inputs:
         Whether a collection was given: False for a single file or model.
     table_name, pool_name : str or None
         File names of the association and its pool.
+    folder : path or None
+        Where the association is: what its names of files are relative to.
     """
 
     members: tuple[Member, ...]
@@ -91,6 +96,7 @@ class Inputs:
     is_container: bool = True
     table_name: str | None = None
     pool_name: str | None = None
+    folder: Path | None = None
 
     @property
     def paths(self) -> list[Path]:
@@ -184,11 +190,28 @@ def _from_collection(init: Any) -> Inputs:
         raise InputError("the collection of inputs is empty, expected at least one exposure")
     association = getattr(init, "asn_table", None) or getattr(init, "asn", None) or {}
     return Inputs(
-        members,
+        _with_attributes(members, association),
         product_name=_product_name(association),
         table_name=getattr(init, "asn_table_name", None) or association.get("table_name"),
         pool_name=association.get("asn_pool"),
+        folder=Path(folder) if (folder := getattr(init, "asn_dir", None)) else None,
     )
+
+
+def _attributes(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What an association says of a member besides its name and role."""
+    return {key: value for key, value in entry.items() if key not in ("expname", "exptype")}
+
+
+def _with_attributes(members: tuple[Member, ...], association: Any) -> tuple[Member, ...]:
+    """Add what the association of a container or library says of its models."""
+    products = association.get("products") if isinstance(association, Mapping) else None
+    entries = products[0].get("members", []) if products else []
+    # Without a model for each entry nobody knows which belongs to which.
+    if len(entries) != len(members) or not all(isinstance(entry, Mapping) for entry in entries):
+        return members
+    pairs = zip(members, entries, strict=True)
+    return tuple(replace(member, attributes=_attributes(entry)) for member, entry in pairs)
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
@@ -224,7 +247,8 @@ def _from_association(
         if not isinstance(entry, Mapping) or not isinstance(entry.get("expname"), str):
             raise InputError(f"{name}: a member has no 'expname': {entry!r}")
         path = folder / entry["expname"]
-        members.append(Member(str(path), path, exptype=str(entry.get("exptype", "science"))))
+        exptype = str(entry.get("exptype", "science"))
+        members.append(Member(str(path), path, exptype=exptype, attributes=_attributes(entry)))
     science = tuple(member for member in members if member.exptype.lower() == "science")
     if not science:
         raise InputError(f"{name}: expected science members, found {len(members)} of other types")
@@ -235,4 +259,5 @@ def _from_association(
         product_name=_product_name(association),
         table_name=table_name,
         pool_name=association.get("asn_pool"),
+        folder=folder,
     )
