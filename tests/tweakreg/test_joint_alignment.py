@@ -40,7 +40,7 @@ def bias(field, found):
 @pytest.mark.parametrize("n_group", [4, 16])
 def test_stars_are_found_and_groups_put_right(n_group):
     rng = np.random.default_rng(1)
-    field = star_fields.field(n_group, 800, rng, noise=1 * MAS, **NEARLY)
+    field = star_fields.field(n_group, 600, rng, noise=1 * MAS, **NEARLY)
     reference, chosen = catalog(field, rng, 0.1 * MAS, part=0.6, strangers=200)
     found = align(field, radius=0.1, reference=reference)
     assert np.all(np.abs(bias(field, found)) < 0.2 * MAS)
@@ -62,7 +62,7 @@ def test_stars_are_found_and_groups_put_right(n_group):
 def test_a_crowded_field():
     """1.7 stars per square arcsecond: one of 20 has a wrong neighbour within the first radius."""
     rng = np.random.default_rng(2)
-    field = star_fields.field(4, 6000, rng, noise=2 * MAS, size=40.0, dither=10.0, **NEARLY)
+    field = star_fields.field(4, 3500, rng, noise=2 * MAS, size=30.0, dither=8.0, **NEARLY)
     reference, _ = catalog(field, rng, 0.2 * MAS, part=0.3)
     found = align(field, radius=0.1, reference=reference)
     assert np.all(np.abs(bias(field, found)) < 0.2 * MAS)
@@ -130,6 +130,24 @@ def test_one_image_has_no_partner():
     found = align(field, radius=0.2, reference=reference)
     assert found.solution.groups[0].status == "SUCCESS"
     assert np.all(np.abs(bias(field, found)) < 0.5 * MAS)
+
+
+@pytest.mark.parametrize("crowd", [(300, 130.0, 30.0), (4000, 32.0, 8.0)])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_group_far_off_fails_and_spoils_nothing(crowd, seed):
+    rng = np.random.default_rng(seed)
+    n_star, size, dither = crowd
+    field = star_fields.field(4, n_star, rng, noise=2 * MAS, size=size, dither=dither, **NEARLY)
+    reference, _ = catalog(field, rng, 0.5 * MAS, part=0.5)
+    off = field.group == 2
+    field.dec[off] += 1.8 / 3600
+    found = align(field, radius=0.1, reference=reference)
+    fits = found.solution.groups
+    assert [fit.status for fit in (fits[0], fits[1], fits[3])] == ["SUCCESS"] * 3
+    assert fits[2].status.startswith("FAILED: no")
+    np.testing.assert_array_equal(fits[2].matrix, np.eye(2))
+    assert not found.solution.used[off].any()
+    assert np.all(np.abs(bias(field, found)[[0, 1, 3]]) < 1.2 * MAS)
 
 
 @pytest.mark.parametrize("radii", [(0.0, None), (0.1, -1.0), (np.nan, None)])

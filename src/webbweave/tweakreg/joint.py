@@ -207,7 +207,8 @@ def solve_joint(
     Raises
     ------
     ValueError
-        If there is no such geometry, arrays do not fit together, or weights are negative.
+        If there is no such geometry, arrays do not fit together, positions are not
+        finite, or weights are negative.
     """
     if geometry not in N_PARAMETERS:
         known = ", ".join(N_PARAMETERS)
@@ -216,6 +217,8 @@ def solve_joint(
         raise ValueError(
             f"expected arrays of one length, found {len(ra)}, {len(dec)}, {len(group)}, {len(star)}"
         )
+    if not (np.all(np.isfinite(ra)) and np.all(np.isfinite(dec))):
+        raise ValueError("expected sky positions that are finite")
     none = np.zeros(0)
     stars = reference or ReferenceStars(none, none, none.astype(np.intp))
     system = JointSystem(
@@ -440,7 +443,6 @@ class _Adjustment:
         still = system.equations(
             np.zeros_like(self.parameters),
             *self._weights(self._ties()[1]),
-            np.zeros(0, dtype=np.intp),
         )
         residual, before = (
             np.sum((each.place - each.star_place[system.star]) ** 2, axis=1)

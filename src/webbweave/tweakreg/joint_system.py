@@ -32,8 +32,8 @@ _SINGULAR = 1e-10
 #: Corrections that change by less than this [arcsec] have converged: far below all noise.
 _CONVERGED = 1e-9
 
-#: Steps of Gauss and Newton; each one makes the error of a rotation of a degree 100 times smaller.
-_MOST_STEPS = 12
+#: Steps of Gauss and Newton; each one makes the error of a rotation of a degree 50 times smaller.
+_MOST_STEPS = 20
 
 
 def transformation(
@@ -73,7 +73,7 @@ def transformation(
 @dataclass(frozen=True)
 class Equations:
     """
-    Everything at one set of corrections.
+    Where detections and stars are at one set of corrections.
 
     Attributes
     ----------
@@ -83,17 +83,11 @@ class Equations:
         Each star, as weighted mean; NaN without any weight.
     star_weight : ndarray of float64, shape (n_star,)
         Sum of the weights.
-    normal : ndarray of float64, shape (n_unknown, n_unknown)
-        The reduced normal matrix.
-    gradient : ndarray of float64, shape (n_unknown,)
-        Half the derivative of the sum of squares.
     """
 
     place: NDArray[np.float64]
     star_place: NDArray[np.float64]
     star_weight: NDArray[np.float64]
-    normal: NDArray[np.float64]
-    gradient: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -274,10 +268,9 @@ class JointSystem:
         parameters: NDArray[np.float64],
         weight: NDArray[np.float64],
         reference_weight: NDArray[np.float64],
-        free: NDArray[np.intp],
     ) -> Equations:
         """
-        Set up the normal equations.
+        Put detections and stars where some corrections put them.
 
         Parameters
         ----------
@@ -287,47 +280,60 @@ class JointSystem:
             Weights of the detections [arcsec^-2]; 0 for those that do not count.
         reference_weight : ndarray of float64, shape (n_reference,)
             Weights of the reference stars [arcsec^-2].
-        free : ndarray of int
-            The groups whose corrections are sought.
 
         Returns
         -------
         Equations
-            The unknowns are the parameters of the groups of `free`, one group after the other.
+            Places and weights.
         """
-        place, slope = self._linearised(parameters)
-        star_place, star_weight = self.star_means(place, weight, reference_weight)
+        place, _ = self._linearised(parameters)
+        return Equations(place, *self.star_means(place, weight, reference_weight))
+
+    def _normal(
+        self,
+        slope: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        star_weight: NDArray[np.float64],
+        free: NDArray[np.intp],
+    ) -> NDArray[np.float64]:
+        """Reduced normal matrix of the parameters of the groups of `free`, one after the other."""
+        n_parameter = self.n_parameter
         column = np.full(self.n_group, -1)
-        column[free] = np.arange(len(free)) * self.n_parameter
+        column[free] = np.arange(len(free)) * n_parameter
         rows = np.flatnonzero((weight > 0) & (column[self.group] >= 0))
-        root = np.sqrt(weight[rows])
-        n_row, p = len(rows), self.n_parameter
-        n_unknown = len(free) * p
-        columns = np.repeat(column[self.group[rows], None] + np.arange(p), 2, axis=0)
+        root, own, n_row = np.sqrt(weight[rows]), self.star[rows], len(rows)
+        columns = np.repeat(column[self.group[rows], None] + np.arange(n_parameter), 2, axis=0)
         design = sparse.csr_matrix(
             (
                 (slope[rows] * root[:, None, None]).ravel(),
                 columns.ravel(),
-                np.arange(0, 2 * n_row * p + 1, p),
+                np.arange(0, 2 * n_row * n_parameter + 1, n_parameter),
             ),
-            shape=(2 * n_row, n_unknown),
+            shape=(2 * n_row, len(free) * n_parameter),
         )
-        own = self.star[rows]
         mean = sparse.csr_matrix(
             (
                 np.repeat(root / np.sqrt(star_weight[own]), 2),
-                (
-                    (2 * own[:, None] + np.arange(2)).ravel(),
-                    np.arange(2 * n_row),
-                ),
+                ((2 * own[:, None] + np.arange(2)).ravel(), np.arange(2 * n_row)),
             ),
             shape=(2 * self.n_star, 2 * n_row),
         )
         shared = mean @ design
-        normal = (design.T @ design - shared.T @ shared).toarray()
-        residual = (place[rows] - star_place[own]) * root[:, None]
-        gradient = design.T @ residual.ravel()
-        return Equations(place, star_place, star_weight, normal, gradient)
+        return np.asarray((design.T @ design - shared.T @ shared).toarray())
+
+    def _gradient(
+        self,
+        equations: Equations,
+        slope: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        free: NDArray[np.intp],
+    ) -> NDArray[np.float64]:
+        """Half the derivative of the sum of squares, after the same parameters."""
+        rows = np.flatnonzero(weight > 0)
+        residual = equations.place[rows] - equations.star_place[self.star[rows]]
+        each = np.einsum("ni,nip->pn", residual * weight[rows, None], slope[rows])
+        sums = [np.bincount(self.group[rows], one, minlength=self.n_group) for one in each]
+        return np.asarray(np.stack(sums, axis=1)[free].ravel())
 
     def star_means(
         self,
@@ -396,25 +402,29 @@ class JointSystem:
         parameters = np.zeros_like(start)
         inverse = np.zeros((self.n_group, self.n_parameter, self.n_parameter))
         if len(free) == 0:
-            equations = self.equations(parameters, weight, reference_weight, free)
+            equations = self.equations(parameters, weight, reference_weight)
             return Solved(parameters, equations, inverse)
         parameters[free] = start[free]
-        constraints = self._constraints(free, floating)
-        basis = _complement(constraints)
+        basis = _complement(self._constraints(free, floating))
         # Least change that fulfils the constraints: they hold for the sum of all steps.
         flat = basis @ (basis.T @ parameters[free].ravel())
         parameters[free] = flat.reshape(-1, self.n_parameter)
-        for _ in range(_MOST_STEPS):
-            equations = self.equations(parameters, weight, reference_weight, free)
-            values, vectors = np.linalg.eigh(basis.T @ equations.normal @ basis)
-            if len(values) and not values[0] > _SINGULAR * values[-1]:
-                weak = (basis @ vectors[:, 0]).reshape(-1, self.n_parameter)
-                worst = int(free[np.argmax(np.sum(weak**2, axis=1))])
-                return Solved(parameters, equations, inverse, worst)
-            root = basis @ (vectors / np.sqrt(values))
-            step = -root @ (root.T @ equations.gradient)
+        root = np.zeros((0, 0))
+        for count in range(_MOST_STEPS):
+            place, slope = self._linearised(parameters)
+            equations = Equations(place, *self.star_means(place, weight, reference_weight))
+            if count == 0:
+                # The matrix hardly changes on the way: that of the start will do for all steps.
+                normal = self._normal(slope, weight, equations.star_weight, free)
+                values, vectors = np.linalg.eigh(basis.T @ normal @ basis)
+                if not values[0] > _SINGULAR * values[-1]:
+                    weak = (basis @ vectors[:, 0]).reshape(-1, self.n_parameter)
+                    worst = int(free[np.argmax(np.sum(weak**2, axis=1))])
+                    return Solved(parameters, equations, inverse, worst)
+                root = basis @ (vectors / np.sqrt(values))
+            step = -root @ (root.T @ self._gradient(equations, slope, weight, free))
             parameters[free] += step.reshape(-1, self.n_parameter)
-            if np.max(np.abs(step), initial=0.0) < _CONVERGED:
+            if np.max(np.abs(step)) < _CONVERGED:
                 break
         blocks = root.reshape(len(free), self.n_parameter, -1)
         inverse[free] = np.einsum("gik,gjk->gij", blocks, blocks)
