@@ -290,6 +290,24 @@ def test_sets_of_groups_that_do_not_overlap():
     assert max(fit.rms for fit in found.groups) < 1e-8
 
 
+def test_few_stars_in_common_with_each_but_enough_with_all():
+    """The last group shares one star with each of four groups, which share many."""
+    rng = np.random.default_rng(23)
+    field = star_fields.field(5, 400, rng, noise=0.0, rotation=0.0)
+    whole = np.flatnonzero(np.bincount(field.star, minlength=400) == 5)
+    keep = field.group < 4
+    for other in range(4):
+        keep |= (field.group == 4) & (field.star == whole[other])
+    for other in range(4):
+        keep &= (field.group == other) | (field.group == 4) | (field.star != whole[other])
+    found = solve_joint(
+        field.ra[keep], field.dec[keep], field.group[keep], field.star[keep], field.planes
+    )
+    assert found.groups[4].n_used == 4
+    assert [fit.status for fit in found.groups] == ["SUCCESS"] * 5
+    assert max(fit.rms for fit in found.groups) < 1e-8
+
+
 def test_one_group_is_tied_to_a_catalog():
     rng = np.random.default_rng(19)
     field = star_fields.field(1, 400, rng, noise=1 * MAS)

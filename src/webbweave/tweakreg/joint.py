@@ -15,22 +15,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import brentq
 
 from webbweave.resample.tangent import TangentPlane
+from webbweave.tweakreg.joint_noise import (
+    LEAST_SIGMA,
+    scatter,
+    scatter_beyond,
+    standard_distances,
+)
 from webbweave.tweakreg.joint_system import N_PARAMETERS, JointSystem, Solved, transformation
 from webbweave.tweakreg.overlap import connected_groups
 
 __all__ = ["GroupFit", "JointSolution", "ReferenceStars", "solve_joint"]
 
 log = logging.getLogger(__name__)
-
-#: Standard deviation of a normal distribution over the median of the absolute values.
-_MAD_TO_SIGMA = 1.482602218505602
-
-#: Residuals are not told apart below this [arcsec]: 1 microarcsecond, far below all noise, far
-#: above what rounding leaves.
-_LEAST_SIGMA = 1e-6
 
 #: A reference catalog is not taken to be better than this part of the noise of a detection: where
 #: the noise of detections hides that of the catalog, its estimate may come out as 0.
@@ -240,6 +238,20 @@ def _least(geometry: str) -> int:
     return (N_PARAMETERS[geometry] + 1) // 2
 
 
+def _sets_of_groups(seen: sparse.csr_matrix, least: int) -> NDArray[np.intp]:
+    """Number the sets of groups that have enough stars in common, each with all others together."""
+    sets = np.arange(seen.shape[1])
+    while True:
+        # A group may have few stars in common with each of the others, and enough with all.
+        member = sparse.csr_matrix((np.ones(len(sets), np.int64), (np.arange(len(sets)), sets)))
+        together = seen @ member
+        together.data[:] = 1
+        larger = connected_groups((together.T @ together).toarray(), least - 0.5)
+        if len(np.unique(larger)) == len(np.unique(sets)):
+            return np.asarray(sets, dtype=np.intp)
+        sets = larger[sets]
+
+
 class _Adjustment:
     """The solution while it is found: what counts, how much, and what has failed."""
 
@@ -289,8 +301,8 @@ class _Adjustment:
         alive[list(self.reason)] = False
         return self.used & alive[self.system.group]
 
-    def _links(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Count the stars that groups have in common; tell which detections tie their groups."""
+    def _links(self) -> tuple[sparse.csr_matrix, NDArray[np.bool_]]:
+        """Tell which groups see which stars, and which detections tie their groups to others."""
         system = self.system
         counting = self._counting()
         seen = sparse.csr_matrix(
@@ -304,8 +316,7 @@ class _Adjustment:
         others = np.asarray(seen.sum(axis=1)).ravel()
         has_reference = np.zeros(system.n_star, dtype=np.int64)
         has_reference[system.reference_star[self.reference_used]] = 1
-        common = (seen.T @ seen).toarray()
-        return common, counting & ((others + has_reference)[system.star] > 1)
+        return seen, counting & ((others + has_reference)[system.star] > 1)
 
     def _drop_lonely(self) -> None:
         """Let those groups fail that have too little in common with the rest, the least first."""
@@ -335,6 +346,9 @@ class _Adjustment:
                 dtype=np.intp,
             )
             floating, counts = self._ties()
+            if lonely := [int(members[0]) for members in floating if len(members) == 1]:
+                self.reason.update(dict.fromkeys(lonely, "not enough matches"))
+                continue
             solved = system.solve(self.parameters, *self._weights(counts), free, floating)
             if solved.undetermined is None:
                 self.parameters = solved.parameters
@@ -353,8 +367,7 @@ class _Adjustment:
     def _ties(self) -> tuple[list[NDArray[np.intp]], NDArray[np.bool_]]:
         """Sets of groups that hang on nothing else, and the reference stars that count."""
         system = self.system
-        common, _ = self._links()
-        sets = connected_groups(common, _least(system.geometry) - 0.5)
+        sets = _sets_of_groups(self._links()[0], _least(system.geometry))
         counting = self._counting()
         set_of_star = np.full(system.n_star, -1)
         set_of_star[system.star[counting]] = sets[system.group[counting]]
@@ -382,32 +395,32 @@ class _Adjustment:
             weight, total[system.star], where=weight > 0, out=np.ones_like(weight)
         )
         several = (weight > 0) & (share > 1e-9)
-        noise = _scatter(
+        noise = scatter(
             (place - mean[system.star])[several]
             * np.sqrt(self.weight[several] / share[several])[:, None]
         )
         _, counts = self._ties()
         own = system.reference_star[counts]
         distance = system.reference_place[counts] - mean[own]
-        both = _scatter(distance) ** 2
+        both = scatter(distance) ** 2
         if not math.isfinite(both):
             self.sigma, self.reference_sigma = noise, math.nan
         elif not math.isfinite(noise):
             # One detection of each star: which of the two is noisier does not show, nor matters.
-            self.sigma = self.reference_sigma = max(math.sqrt(both / 2), _LEAST_SIGMA)
+            self.sigma = self.reference_sigma = max(math.sqrt(both / 2), LEAST_SIGMA)
         else:
             self.sigma = noise
-            self.reference_sigma = _scatter_beyond(
+            self.reference_sigma = scatter_beyond(
                 distance,
                 1.0 / self.reference_weight[counts],
                 noise**2 / total[own],
-                max(_LEAST_SIGMA, _BEST_REFERENCE * noise),
+                max(LEAST_SIGMA, _BEST_REFERENCE * noise),
             )
 
     def _clip(self, sigma: float, *, may_return: bool) -> None:
         """Judge all detections and reference stars by the newest solution."""
         system = self.system
-        noise = self.sigma if math.isfinite(self.sigma) else _LEAST_SIGMA
+        noise = self.sigma if math.isfinite(self.sigma) else LEAST_SIGMA
         other = self.reference_sigma if math.isfinite(self.reference_sigma) else noise
         weights = np.concatenate([self.weight / noise**2, self.reference_weight / other**2])
         used = np.concatenate([self._counting(), self.reference_used])
@@ -420,7 +433,9 @@ class _Adjustment:
         # A star all of whose detections were clipped is judged by the mean of them all.
         left = np.bincount(star[used], minlength=system.n_star) > 0
         counting = used | (able & ~left[star])
-        far = _distances(place, star, np.where(counting, weights, 0.0), weights, system.n_star)
+        far = standard_distances(
+            place, star, np.where(counting, weights, 0.0), weights, system.n_star
+        )
         limit = sigma * math.sqrt(2.0)
         good = far <= limit
         keep = used.copy()
@@ -457,7 +472,7 @@ class _Adjustment:
         star_ra, star_dec = system.star_positions(equations.star_place)
         shown = np.zeros(system.n_star, dtype=bool)
         shown[system.star[counting]] = True
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             star_sigma = np.where(shown, np.sqrt(scale / equations.star_weight), np.nan)
         return JointSolution(
             groups,
@@ -539,52 +554,3 @@ def _relative(weight: NDArray[np.float64] | None, length: int) -> NDArray[np.flo
 
 def _rms(square: NDArray[np.float64]) -> float:
     return float(np.sqrt(np.mean(square))) if len(square) else math.nan
-
-
-def _scatter(values: NDArray[np.float64]) -> float:
-    """Standard deviation of numbers around 0, whatever the outliers; NaN of none."""
-    if values.size == 0:
-        return math.nan
-    return max(float(np.median(np.abs(values))) * _MAD_TO_SIGMA, _LEAST_SIGMA)
-
-
-def _scatter_beyond(
-    values: NDArray[np.float64],
-    variance: NDArray[np.float64],
-    known: NDArray[np.float64],
-    least: float,
-) -> float:
-    """Find s, not below `least`, so that the values scatter by the root of s^2 variance + known."""
-
-    def excess(sigma: float) -> float:
-        expected = np.sqrt(sigma**2 * variance + known)
-        return _scatter(values / expected[:, None]) - 1.0
-
-    most = max(2.0 * _scatter(values / np.sqrt(variance)[:, None]), 2.0 * least)
-    return float(brentq(excess, least, most, rtol=1e-3)) if excess(least) > 0 else least
-
-
-def _distances(
-    place: NDArray[np.float64],
-    star: NDArray[np.intp],
-    counting: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    n_star: int,
-) -> NDArray[np.float64]:
-    """
-    Distance of each detection from its star over the standard deviation along an axis.
-
-    A detection that is part of the mean of its star has pulled it nearer, one that is not has not.
-    A detection alone is where its star is.
-    """
-    total = np.bincount(star, counting, minlength=n_star)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.stack(
-            [np.bincount(star, counting * axis, minlength=n_star) / total for axis in place.T],
-            axis=1,
-        )
-        sign = np.where(counting > 0, -1.0, 1.0)
-        variance = 1.0 / weight + sign / total[star]
-        square = np.sum((place - mean[star]) ** 2, axis=1)
-        alone = variance * weight < 1e-9
-        return np.where(alone, 0.0, np.sqrt(square / variance))
