@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import logging
 
@@ -12,6 +13,7 @@ from astropy.table import QTable, Table
 from star_fields import add_star, errors_of, star_field, star_grid
 from stdatamodels.jwst.datamodels import ImageModel, SlitModel
 
+from webbweave.errors import WeaveError
 from webbweave.tweakreg.catalogs import (
     FinderOptions,
     coverage_mask,
@@ -162,6 +164,18 @@ def test_connectivity():
         for neighbours in (4, 8, "4")
     }
     assert counts == {4: 4, 8: 1, "4": 4}
+
+
+def test_segments_without_the_package_that_deblends(monkeypatch):
+    original = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "skimage" else original(name)
+    )
+    image, x, *_ = star_grid(3, fwhm=3.0)
+    with pytest.raises(WeaveError, match=r"scikit-image, .*webbweave\[segmentation\]"):
+        make_catalog(image, options=FinderOptions(starfinder="segmentation"))
+    options = FinderOptions(starfinder="segmentation", deblend=False)
+    assert len(make_catalog(image, options=options)) == len(x)
 
 
 def test_parameters_of_apertures_are_passed_on(monkeypatch):

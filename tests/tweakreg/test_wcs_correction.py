@@ -16,7 +16,8 @@ from synthetic_image_wcs import PIXEL, SIZE, WCSINFO, image_wcs
 from webbweave.errors import InputError
 from webbweave.tweakreg import iter_linear_fit
 from webbweave.tweakreg.image_plane import ImagePlane, moved_correction
-from webbweave.tweakreg.v2v3_plane import ARCSEC_PER_RADIAN, LinearCorrection, V2V3Plane
+from webbweave.tweakreg.sky import ARCSEC_PER_RADIAN
+from webbweave.tweakreg.v2v3_plane import LinearCorrection, V2V3Plane
 from webbweave.tweakreg.wcs_correction import (
     apply_correction,
     correction_model,

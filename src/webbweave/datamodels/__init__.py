@@ -5,14 +5,13 @@ from webbweave.datamodels.catalogs import (
     catalog_choices,
     catalog_path,
     chosen_catalog,
-    read_catalog,
     read_catfile,
-    save_catalog,
 )
 from webbweave.datamodels.inputs import Inputs, Member, collect_inputs, open_model
 from webbweave.datamodels.output_wcs import StoredWCS, read_output_wcs, read_wavelengths
 from webbweave.datamodels.reading import read_model
 from webbweave.datamodels.scratch import spill
+from webbweave.datamodels.tables import read_table, save_table
 from webbweave.datamodels.tree import copy_metadata, get_path, header_entries, set_path, tree_of
 from webbweave.datamodels.writing import (
     attach_table,
@@ -38,14 +37,14 @@ __all__ = [
     "of_slits",
     "open_model",
     "read_arrays",
-    "read_catalog",
     "read_catfile",
     "read_model",
     "read_output_wcs",
+    "read_table",
     "read_wavelengths",
     "replace_atomically",
-    "save_catalog",
     "save_model",
+    "save_table",
     "set_path",
     "spill",
     "tree_of",

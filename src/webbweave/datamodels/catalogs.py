@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from astropy.io.registry import IORegistryError
-from astropy.table import Table
-
 from webbweave.datamodels.inputs import Member
-from webbweave.datamodels.writing import replace_atomically
 from webbweave.errors import InputError
 
 __all__ = [
     "catalog_choices",
     "catalog_path",
     "chosen_catalog",
-    "read_catalog",
     "read_catfile",
-    "save_catalog",
 ]
 
 log = logging.getLogger(__name__)
 
-#: The name that `astropy.table` has for each format of catalogs.
-FORMATS = {"ecsv": "ascii.ecsv", "fits": "fits"}
+FORMATS = ("ecsv", "fits")
 
 
 def read_catfile(path: str | Path) -> dict[str, Path | None]:
@@ -157,41 +149,6 @@ def chosen_catalog(
     return beside if beside.exists() else path
 
 
-def read_catalog(path: str | Path) -> Table:
-    """
-    Read a catalog in any format that `astropy.table.Table.read` understands.
-
-    Parameters
-    ----------
-    path : str or path
-        The file; where its beginning does not tell the format, it is read as text.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-        The catalog, as it is in the file.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or is no table.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"catalog {path}: no such file")
-    if path.stat().st_size == 0:
-        raise InputError(f"catalog {path}: the file is empty, expected a table")
-    try:
-        try:
-            return Table.read(path)
-        except IORegistryError:  # the beginning does not tell the format
-            if path.suffix.lower() in (".fits", ".ecsv", ".xml", ".hdf5"):
-                raise
-            return Table.read(path, format="ascii")
-    except Exception as error:
-        raise InputError(f"catalog {path}: cannot be read as a table: {error}") from error
-
-
 def catalog_path(filename: str, catalog_format: str, folder: str | Path | None = None) -> Path:
     """
     Name the file of a catalog.
@@ -215,49 +172,8 @@ def catalog_path(filename: str, catalog_format: str, folder: str | Path | None =
     ValueError
         If the format is unknown.
     """
-    _check_format(catalog_format)
+    if catalog_format not in FORMATS:
+        raise ValueError(f"catalog_format: expected 'ecsv' or 'fits', found {catalog_format!r}")
     name = Path(filename).name
     stem = name.removesuffix(".fits") if name.endswith(".fits") else Path(name).stem
     return Path(folder or "") / f"{stem}_cat.{catalog_format}"
-
-
-def _check_format(catalog_format: str) -> None:
-    if catalog_format not in FORMATS:
-        raise ValueError(f"catalog_format: expected 'ecsv' or 'fits', found {catalog_format!r}")
-
-
-def save_catalog(table: Table, path: str | Path, catalog_format: str = "ecsv") -> Path:
-    """
-    Write a catalog; an existing file is replaced once the new one is complete.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        The catalog.
-    path : str or path
-        The file to make; its folder is made if it does not exist.
-    catalog_format : {'ecsv', 'fits'}, optional
-        The format.
-
-    Returns
-    -------
-    path
-        The file written.
-
-    Raises
-    ------
-    ValueError
-        If the format is unknown.
-    OutputError
-        If the file cannot be written.
-    """
-    _check_format(catalog_format)
-    path = Path(path)
-
-    def write(there: Path) -> None:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Keyword name.*HIERARCH")
-            table.write(there, format=FORMATS[catalog_format])
-
-    replace_atomically(path, write)
-    return path

@@ -1,4 +1,4 @@
-"""Alignment of images by their sources: matching, fitting, correction of the WCS."""
+"""Alignment of images by their sources: finding, matching, fitting, correction of the WCS."""
 
 from webbweave.tweakreg.fitting import (
     LinearFit,

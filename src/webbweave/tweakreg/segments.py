@@ -91,7 +91,7 @@ def find_segments(
     if deblend and importlib.util.find_spec("skimage") is None:
         raise WeaveError(
             "starfinder 'segmentation' with deblend=True needs the package scikit-image, which is "
-            "not installed; install it, or set deblend=False"
+            "not installed: pip install 'webbweave[segmentation]', or set deblend=False"
         )
 
     with warnings.catch_warnings():

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from webbweave.errors import InputError
+from webbweave.tweakreg.sky import ARCSEC_PER_RADIAN
 
-__all__ = ["ARCSEC_PER_RADIAN", "LinearCorrection", "V2V3Plane"]
-
-ARCSEC_PER_RADIAN = 3600.0 * math.degrees(1.0)
+__all__ = ["LinearCorrection", "V2V3Plane"]
 
 
 @dataclass(frozen=True, eq=False)

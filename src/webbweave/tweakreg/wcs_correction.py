@@ -25,7 +25,8 @@ from gwcs.geometry import CartesianToSpherical, SphericalToCartesian
 from numpy.typing import ArrayLike
 
 from webbweave.errors import InputError
-from webbweave.tweakreg.v2v3_plane import ARCSEC_PER_RADIAN, LinearCorrection, V2V3Plane
+from webbweave.tweakreg.sky import ARCSEC_PER_RADIAN
+from webbweave.tweakreg.v2v3_plane import LinearCorrection, V2V3Plane
 
 __all__ = [
     "CORRECTED_FRAME",
