@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from astropy.utils.exceptions import AstropyUserWarning
 
-__all__ = ["InputError", "OutputError", "UnsupportedInputError", "WeaveError", "WeaveUserWarning"]
+__all__ = [
+    "InputError",
+    "MissingColumnsError",
+    "OutputError",
+    "ServiceError",
+    "UnsupportedInputError",
+    "WeaveError",
+    "WeaveUserWarning",
+]
 
 
 class WeaveError(RuntimeError):
@@ -17,6 +25,17 @@ class InputError(WeaveError):
 
 class UnsupportedInputError(InputError, TypeError):
     """An input of a kind that a step does not work on; also a TypeError, as in jwst."""
+
+
+class MissingColumnsError(InputError, KeyError):
+    """A table without the columns needed, or with too many; also a KeyError, as in jwst."""
+
+    def __str__(self) -> str:
+        return RuntimeError.__str__(self)  # a KeyError would put quotation marks around it
+
+
+class ServiceError(InputError):
+    """A service on the network that does not answer, or not with what it was asked for."""
 
 
 class OutputError(WeaveError):

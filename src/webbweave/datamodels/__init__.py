@@ -1,12 +1,19 @@
 """The one place that knows files: opening, saving, collections of exposures, metadata."""
 
 from webbweave.datamodels.arrays import read_arrays, write_arrays
+from webbweave.datamodels.catalogs import (
+    catalog_choices,
+    catalog_path,
+    chosen_catalog,
+    read_catfile,
+)
 from webbweave.datamodels.deferred import defer_wcs
 from webbweave.datamodels.inputs import Inputs, Member, collect_inputs, open_model
 from webbweave.datamodels.output_wcs import StoredWCS, read_output_wcs, read_wavelengths
 from webbweave.datamodels.pages import release
 from webbweave.datamodels.reading import read_model
 from webbweave.datamodels.scratch import spill
+from webbweave.datamodels.tables import read_table, save_table
 from webbweave.datamodels.tree import (
     arrays_of,
     copy_metadata,
@@ -32,6 +39,9 @@ __all__ = [
     "StoredWCS",
     "arrays_of",
     "attach_table",
+    "catalog_choices",
+    "catalog_path",
+    "chosen_catalog",
     "collect_inputs",
     "copy_metadata",
     "defer_wcs",
@@ -41,13 +51,16 @@ __all__ = [
     "of_slits",
     "open_model",
     "read_arrays",
+    "read_catfile",
     "read_model",
     "read_output_wcs",
+    "read_table",
     "read_wavelengths",
     "release",
     "replace_atomically",
     "replace_leaves",
     "save_model",
+    "save_table",
     "set_path",
     "shallow_copy",
     "spill",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,18 @@ class Member:
         The open model, for a member that the caller holds.
     exptype : str
         Role in the association, ``'science'`` if there is none.
+    attributes : mapping
+        What else the association says of it, such as ``tweakreg_catalog`` and ``group_id``.
+    folder : path
+        What paths in `attributes` are relative to: the folder of the association.
     """
 
     name: str
     path: Path | None = None
     model: JwstDataModel | None = field(default=None, repr=False)
     exptype: str = "science"
+    attributes: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    folder: Path = field(default_factory=Path, repr=False, compare=False)
 
     def open(self, templates: TemplateCache | None = None) -> JwstDataModel:
         """
@@ -187,11 +193,31 @@ def _from_collection(init: Any) -> Inputs:
         raise InputError("the collection of inputs is empty, expected at least one exposure")
     association = getattr(init, "asn_table", None) or getattr(init, "asn", None) or {}
     return Inputs(
-        members,
+        _with_attributes(members, association, Path(getattr(init, "asn_dir", None) or "")),
         product_name=_product_name(association),
         table_name=getattr(init, "asn_table_name", None) or association.get("table_name"),
         pool_name=association.get("asn_pool"),
         asn_id=association.get("asn_id"),
+    )
+
+
+def _attributes(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What an association says of a member besides its name and role."""
+    return {key: value for key, value in entry.items() if key not in ("expname", "exptype")}
+
+
+def _with_attributes(
+    members: tuple[Member, ...], association: Any, folder: Path
+) -> tuple[Member, ...]:
+    """Add what the association of a container or library says of its models."""
+    products = association.get("products") if isinstance(association, Mapping) else None
+    entries = products[0].get("members", []) if products else []
+    # Without a model for each entry nobody knows which belongs to which.
+    if len(entries) != len(members) or not all(isinstance(entry, Mapping) for entry in entries):
+        return members
+    pairs = zip(members, entries, strict=True)
+    return tuple(
+        replace(member, attributes=_attributes(entry), folder=folder) for member, entry in pairs
     )
 
 
@@ -228,7 +254,8 @@ def _from_association(
         if not isinstance(entry, Mapping) or not isinstance(entry.get("expname"), str):
             raise InputError(f"{name}: a member has no 'expname': {entry!r}")
         path = folder / entry["expname"]
-        members.append(Member(str(path), path, exptype=str(entry.get("exptype", "science"))))
+        role, more = str(entry.get("exptype", "science")), _attributes(entry)
+        members.append(Member(str(path), path, exptype=role, attributes=more, folder=folder))
     science = tuple(member for member in members if member.exptype.lower() == "science")
     if not science:
         raise InputError(f"{name}: expected science members, found {len(members)} of other types")
