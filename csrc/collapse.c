@@ -6,6 +6,12 @@
 
 #include "trace_region.h"
 
+/* Of the sums of NumPy. */
+enum {
+    N_LANE = 8,   /* sums side by side */
+    N_BLOCK = 128 /* a longer column is halved */
+};
+
 /* The pixels sorted by bin: those of bin k are start[k] to start[k + 1] - 1 of
  * the three lists. */
 typedef struct {
@@ -151,21 +157,113 @@ ww_collapse_profile(const ww_collapse_input *in, double *flux_profile,
     return status;
 }
 
-void
-ww_collapse_sums(const double *flux, size_t n_column, size_t n_row, int rounds,
-                 int positive_only, double *sum)
+static int
+counts(double value, int positive_only)
 {
+    return !isnan(value) && (!positive_only || value > 0.0);
+}
+
+static double
+sum_doubles(const double *value, size_t n, int positive_only)
+{
+    double sum = 0.0;
+
+    for (size_t r = 0; r < n; r++)
+        if (counts(value[r], positive_only))
+            sum += value[r];
+    return sum;
+}
+
+static float
+sum_floats(const double *value, size_t n, int positive_only)
+{
+    float sum = 0.0f;
+
+    for (size_t r = 0; r < n; r++)
+        if (counts(value[r], positive_only))
+            sum += (float)value[r];
+    return sum;
+}
+
+/* A column of an image: n values from row first on, 0 elsewhere and for NaN. */
+typedef struct {
+    const double *value;
+    size_t first, n;
+} column_part;
+
+/* The sum over the rows from begin to end, as NumPy has it for contiguous
+ * floats: few in eight lanes and a rest, more as two halves. Rows of zeros
+ * change nothing and are passed over. */
+static float
+sum_pairs(const column_part *part, size_t begin, size_t end)
+{
+    size_t n = end - begin, whole = n - n % N_LANE, half = n / 2, row, stop;
+    float lane[N_LANE] = {0.0f}, sum;
+
+    if (end <= part->first || begin >= part->first + part->n)
+        return 0.0f;
+    if (n > N_BLOCK) {
+        half -= half % N_LANE;
+        return sum_pairs(part, begin, begin + half) +
+               sum_pairs(part, begin + half, end);
+    }
+    row = begin > part->first ? begin : part->first;
+    stop = end < part->first + part->n ? end : part->first + part->n;
+    for (; row < stop && row < begin + whole; row++) {
+        double x = part->value[row - part->first];
+
+        lane[(row - begin) % N_LANE] += isnan(x) ? 0.0f : (float)x;
+    }
+    sum = ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+          ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+    for (; row < stop; row++) {
+        double x = part->value[row - part->first];
+
+        sum += isnan(x) ? 0.0f : (float)x;
+    }
+    return sum;
+}
+
+/* With a condition, NumPy sums each run of values that fulfil it by itself. */
+static float
+sum_positive_runs(const double *value, size_t n)
+{
+    float sum = 0.0f;
+
+    for (size_t begin = 0, end; begin < n; begin = end + 1) {
+        for (end = begin; end < n && value[end] > 0.0; end++)
+            ;
+        if (end > begin) {
+            column_part run = {value + begin, 0, end - begin};
+
+            sum += sum_pairs(&run, 0, run.n);
+        }
+    }
+    return sum;
+}
+
+int
+ww_collapse_sums(const double *flux, size_t n_column, size_t n_row,
+                 const ww_float_sums *floats, int positive_only, double *sum)
+{
+    size_t height = floats ? floats->height : 0;
+
+    if (height && (n_row > height || floats->first_row > height - n_row))
+        return WW_ERR_RANGE;
     for (size_t c = 0; c < n_column; c++) {
         const double *column = flux + c * n_row;
-        double total = 0.0;
-        float rounded = 0.0f;
 
-        for (size_t r = 0; r < n_row; r++) {
-            if (isnan(column[r]) || (positive_only && !(column[r] > 0.0)))
-                continue;
-            total += column[r];
-            rounded += (float)column[r];
+        if (!floats)
+            sum[c] = sum_doubles(column, n_row, positive_only);
+        else if (!height)
+            sum[c] = sum_floats(column, n_row, positive_only);
+        else if (positive_only)
+            sum[c] = sum_positive_runs(column, n_row);
+        else {
+            column_part part = {column, floats->first_row, n_row};
+
+            sum[c] = sum_pairs(&part, 0, height);
         }
-        sum[c] = rounds ? (double)rounded : total;
     }
+    return WW_OK;
 }

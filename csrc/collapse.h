@@ -37,11 +37,21 @@ ww_collapse_profile(const ww_collapse_input *in, double *flux_profile,
                     double *error_profile, double *snr_profile,
                     size_t *n_valid);
 
+/* How the columns of a region are summed as floats. NumPy takes row by row if
+ * these are contiguous in memory, and sums pairs of parts of a column if columns
+ * are; then it matters where in the image a region lies. */
+typedef struct {
+    size_t first_row; /* of the image, that is the first one of the region */
+    size_t height; /* rows of the image if pairs are summed; 0: row by row */
+} ww_float_sums;
+
 /* The sum of each column, NaN left out; with positive_only, of what is above 0
- * in it. With `rounds`, of floats, summed in the order of the rows as floats.
- * sum: [n_column]; 0 for a column without anything. */
-void
-ww_collapse_sums(const double *flux, size_t n_column, size_t n_row, int rounds,
-                 int positive_only, double *sum);
+ * in it. With floats, of floats, as NumPy sums them; NULL for sums of doubles.
+ * sum: [n_column]; 0 for a column without anything.
+ *
+ * Returns WW_OK; WW_ERR_RANGE if the region does not lie in the image. */
+int
+ww_collapse_sums(const double *flux, size_t n_column, size_t n_row,
+                 const ww_float_sums *floats, int positive_only, double *sum);
 
 #endif

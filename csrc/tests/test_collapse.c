@@ -73,13 +73,57 @@ static void
 test_sums(void)
 {
     double flux[9] = {1, NAN, -3, 1e8, 1, 1, NAN, NAN, NAN}, sum[3];
+    ww_float_sums rows = {0, 0};
 
-    ww_collapse_sums(flux, 3, 3, 0, 0, sum);
+    assert(ww_collapse_sums(flux, 3, 3, NULL, 0, sum) == WW_OK);
     assert(sum[0] == -2.0 && sum[1] == 1e8 + 2.0 && sum[2] == 0.0);
-    ww_collapse_sums(flux, 3, 3, 0, 1, sum);
+    assert(ww_collapse_sums(flux, 3, 3, NULL, 1, sum) == WW_OK);
     assert(sum[0] == 1.0);
-    ww_collapse_sums(flux, 3, 3, 1, 0, sum);
+    assert(ww_collapse_sums(flux, 3, 3, &rows, 0, sum) == WW_OK);
     assert(sum[1] == 1e8); /* floats lose the ones */
+}
+
+/* 2^24 is the first float that 1 is lost beside. Nine values are eight lanes and
+ * a rest: the ones meet in the lanes, unless the rest is among them. */
+static void
+test_pairs(void)
+{
+    double big = 16777216.0, sum;
+    double flux[9] = {big, 0, 1, 1, 1, 1, NAN, 0, 1};
+    ww_float_sums rows = {0, 0}, pairs = {0, 9};
+
+    assert(ww_collapse_sums(flux, 1, 9, &rows, 0, &sum) == WW_OK);
+    assert(sum == big);
+    assert(ww_collapse_sums(flux, 1, 9, &pairs, 0, &sum) == WW_OK);
+    assert(sum == big + 4.0);
+    /* Four rows down, the last one is in the lanes of 16 too. */
+    pairs = (ww_float_sums){4, 16};
+    flux[4] = flux[5] = 0.0;
+    assert(ww_collapse_sums(flux, 1, 9, &pairs, 0, &sum) == WW_OK);
+    /* The last 1 is lost beside big in lane 4, those of lanes 6 and 7 are not. */
+    assert(sum == big + 2.0);
+    pairs = (ww_float_sums){0, 256}; /* halves of 128 */
+    assert(ww_collapse_sums(flux, 1, 9, &pairs, 0, &sum) == WW_OK);
+    assert(sum == big + 2.0);
+    pairs.first_row = 126; /* the second half is 3, which rounds up */
+    assert(ww_collapse_sums(flux, 1, 9, &pairs, 0, &sum) == WW_OK);
+    assert(sum == big + 4.0);
+    pairs.first_row = 248;
+    assert(ww_collapse_sums(flux, 1, 9, &pairs, 0, &sum) == WW_ERR_RANGE);
+}
+
+/* Each run of positive values is a sum by itself. */
+static void
+test_runs(void)
+{
+    double big = 16777216.0, sum;
+    double flux[9] = {big, -1, 1, 1, NAN, 1, 1, 0, 1};
+    ww_float_sums rows = {0, 0}, pairs = {3, 20};
+
+    assert(ww_collapse_sums(flux, 1, 9, &rows, 1, &sum) == WW_OK);
+    assert(sum == big);
+    assert(ww_collapse_sums(flux, 1, 9, &pairs, 1, &sum) == WW_OK);
+    assert(sum == big + 4.0);
 }
 
 int
@@ -89,5 +133,7 @@ main(void)
     test_bins_that_do_not_meet();
     test_sizes();
     test_sums();
+    test_pairs();
+    test_runs();
     return 0;
 }

@@ -116,7 +116,17 @@ def test_collapse():
             flux, flux[:-1], flux, np.zeros(2), np.ones(2), np.zeros((3, 2)), rounds=False
         )
     with pytest.raises(ValueError, match="sums"):
-        collapse_sums(flux, np.zeros(NY), rounds=False, positive_only=False)
+        collapse_sums(flux, np.zeros(NY), rounds=False, positive_only=False, first_row=0, height=0)
+    for first_row, height in ((1, NY), (0, NY - 1), (2**63, NY)):
+        with pytest.raises(IndexError):
+            collapse_sums(
+                flux,
+                np.zeros(NX),
+                rounds=True,
+                positive_only=False,
+                first_row=first_row,
+                height=height,
+            )
 
 
 def linear(table, out, **changes):

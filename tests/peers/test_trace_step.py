@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 import synthetic_ifu as si
+from synthetic_trace import PIXEL, profile
 
 # Keep the peer from asking its reference server for parameters.
 os.environ.setdefault("STPIPE_DISABLE_CRDS_STEPPARS", "true")
@@ -16,11 +17,14 @@ jwst_trace = pytest.importorskip("jwst.adaptive_trace_model")
 from stdatamodels.jwst import datamodels  # noqa: E402
 
 from webbweave import AdaptiveTraceModelStep  # noqa: E402
+from webbweave.adaptive_trace_model import trace_model  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 #: One unit in the last place of a float32, twice: of the peak of an image.
 TOLERANCE = 3e-7
+#: Of coefficients and scales, which are float64: two ways of solving the same equations.
+SPLINE_TOLERANCE = 1e-10
 #: jwst wants all thirty slices of the instrument.
 THIRTY = tuple(range(1, 31))
 ARRAYS = ("data", "err", "var_rnoise", "var_poisson", "var_flat", "trace_model")
@@ -91,6 +95,33 @@ def test_all_modes(kind, factor, tmp_path):
 def test_parameters(kind, parameters, tmp_path):
     for found, expected in run(kind, tmp_path, oversample=2.0, **parameters):
         assert_parity(found, expected)
+
+
+@pytest.mark.parametrize("nod", [0.0, 60.0])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_splines(order, nod):
+    """Sums of columns must agree to the bit: they depend on the memory of the image."""
+    scene = si.render(THIRTY[:2], seed=5)
+    flux = np.array(scene.flux, order=order)
+    away = PIXEL * si.HEIGHT / 4
+    flux -= np.float32(nod) * np.float32(profile(scene.alpha, away))
+    arrays = flux, np.array(scene.error, order=order), scene.alpha, scene.region_map
+    options = {"spline_bkpt": 30, "require_ngood": 8}
+    theirs = jwst_trace.trace_model.fit_all_regions(*arrays, **options)
+    ours = trace_model.fit_all_regions(*arrays, compat=True, **options)
+    assert sum(map(len, theirs.values())) > 200
+    for label, columns in theirs.items():
+        assert ours[label].keys() == columns.keys()
+        for column, expected in columns.items():
+            found = ours[label][column]
+            np.testing.assert_array_equal(found["model"].t, expected["model"].t)
+            peak = np.abs(expected["model"].c).max()
+            np.testing.assert_allclose(
+                found["model"].c, expected["model"].c, rtol=0, atol=SPLINE_TOLERANCE * peak
+            )
+            np.testing.assert_allclose(
+                found["scale"], expected["scale"], rtol=SPLINE_TOLERANCE, atol=SPLINE_TOLERANCE
+            )
 
 
 def test_time_series(tmp_path):

@@ -19,4 +19,6 @@ def collapse_sums(
     *,
     rounds: bool,
     positive_only: bool,
+    first_row: int,
+    height: int,
 ) -> None: ...

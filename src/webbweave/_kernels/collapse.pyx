@@ -20,8 +20,12 @@ cdef extern from "collapse.h" nogil:
 
     int ww_collapse_profile(const ww_collapse_input *source, double *flux_profile,
                             double *error_profile, double *snr_profile, size_t *n_valid)
-    void ww_collapse_sums(const double *flux, size_t n_column, size_t n_row, int rounds,
-                          int positive_only, double *sum)
+    ctypedef struct ww_float_sums:
+        size_t first_row
+        size_t height
+
+    int ww_collapse_sums(const double *flux, size_t n_column, size_t n_row,
+                         const ww_float_sums *floats, int positive_only, double *sum)
 
 
 def collapse_profile(flux, error, alpha, lower, upper, profile, *, bint rounds):
@@ -49,13 +53,18 @@ def collapse_profile(flux, error, alpha, lower, upper, profile, *, bint rounds):
     return n_valid
 
 
-def collapse_sums(flux, sums, *, bint rounds, bint positive_only):
+def collapse_sums(flux, sums, *, bint rounds, bint positive_only, size_t first_row, size_t height):
     """Fill `sums` with the sums of the columns of a region."""
+    cdef ww_float_sums floats
+    cdef int status
     cdef const double[:, ::1] flux_view
     cdef double[::1] out
     shape = check_array("flux", flux, "float64", (None, None))
     check_array("sums", sums, "float64", (shape[0],), writable=True)
     cdef size_t n_column = shape[0], n_row = shape[1]
     flux_view, out = flux, sums
+    floats.first_row, floats.height = first_row, height
     with nogil:
-        ww_collapse_sums(&flux_view[0, 0], n_column, n_row, rounds, positive_only, &out[0])
+        status = ww_collapse_sums(&flux_view[0, 0], n_column, n_row, &floats if rounds else NULL,
+                                  positive_only, &out[0])
+    raise_status(status)

@@ -40,6 +40,7 @@ def prepare_and_fit(
     threads: int = 1,
     errors: bool = False,
     compat: bool = False,
+    by_column: bool | None = None,
     progress: Progress | None = None,
 ) -> TraceModel:
     """
@@ -68,6 +69,9 @@ def prepare_and_fit(
         Also find the errors of the model.
     compat : bool, optional
         Reproduce jwst 3.0.0.
+    by_column : bool, optional
+        Under `compat`: columns of the data are contiguous in the memory of jwst, as where it turns
+        an image. It decides in which order they are summed. By default, if those of `flux` are.
     progress : Progress, optional
         What to report to.
 
@@ -81,17 +85,22 @@ def prepare_and_fit(
     ValueError
         If the shapes of the arrays do not agree.
     """
+    if by_column is None:
+        by_column = _has_contiguous_columns(flux)
     flux = as_image("flux", flux)
     error = None if error is None else as_image("error", error, flux.shape)
     alpha = as_image("alpha", alpha, flux.shape)
     regions = RegionMap.find(region_map, flux.shape)
+    height = flux.shape[0] if by_column else 0
     if error is None or not np.any(error > 0):
         log.info("There are no errors above 0: edges are not trimmed, nothing is over a threshold")
 
     def prepare(index: int) -> tuple[Region, NDArray[np.float64]] | None:
         region = regions.cut_region(index, flux, alpha, error, rounds=compat and _is_single(flux))
         size = regions.measure(index, alpha, rounds=compat and region.single).pixel_size
-        sums = prepare_region(region, size, peak_threshold, snr_threshold, compat=compat)
+        sums = prepare_region(
+            region, size, peak_threshold, snr_threshold, compat=compat, height=height
+        )
         return None if sums is None else (region, sums)
 
     numbers = regions.labels.tolist()
@@ -113,6 +122,11 @@ def _is_single(flux: NDArray[Any]) -> bool:
     return flux.dtype == np.float32
 
 
+def _has_contiguous_columns(flux: ArrayLike) -> bool:
+    image = np.asarray(flux)
+    return image.ndim > 1 and abs(image.strides[-2]) < abs(image.strides[-1])
+
+
 def prepare_region(
     region: Region,
     pixel_size: float,
@@ -120,6 +134,7 @@ def prepare_region(
     snr_threshold: float | None,
     *,
     compat: bool = False,
+    height: int = 0,
 ) -> NDArray[np.float64] | None:
     """
     Judge, trim and normalise a region.
@@ -134,6 +149,8 @@ def prepare_region(
         See `prepare_and_fit`.
     compat : bool, optional
         Reproduce jwst 3.0.0.
+    height : int, optional
+        Under `compat`, the number of rows of the image if its columns are contiguous in memory.
 
     Returns
     -------
@@ -163,4 +180,10 @@ def prepare_region(
     if not is_over:
         log.debug("Region %d: No data over threshold; not fitting splines.", region.label)
         return None
-    return column_sums(region.flux, profile, rounds=compat and region.single)
+    return column_sums(
+        region.flux,
+        profile,
+        rounds=compat and region.single,
+        first_row=region.first_row,
+        height=height,
+    )

@@ -147,6 +147,7 @@ def _fit(
         threads=options.threads,
         errors=options.trace_errors,
         compat=options.compat,
+        by_column=geometry.rotated,
         progress=progress,
     )
 

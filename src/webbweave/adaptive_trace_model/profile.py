@@ -187,7 +187,12 @@ def trim_edges(
 
 
 def column_sums(
-    flux: NDArray[np.float64], profile: CrossProfile | None, *, rounds: bool = False
+    flux: NDArray[np.float64],
+    profile: CrossProfile | None,
+    *,
+    rounds: bool = False,
+    first_row: int = 0,
+    height: int = 0,
 ) -> NDArray[np.float64]:
     """
     Sum the columns of a region: what each column is normalised with.
@@ -200,7 +205,10 @@ def column_sums(
         Its profile. If that is significantly negative somewhere, as where a nod was subtracted,
         only what is positive is summed.
     rounds : bool, optional
-        Sum as float32, row by row.
+        Sum as float32, like NumPy: row by row, unless there is a height.
+    first_row, height : int, optional
+        First row of the region, and the number of rows of the image. To be given if columns of the
+        image are contiguous in memory: NumPy sums these in pairs of parts.
 
     Returns
     -------
@@ -209,5 +217,12 @@ def column_sums(
     """
     sums = np.empty(len(flux))
     has_negative = profile is not None and bool(np.any(profile.snr < -_SIGNIFICANT))
-    collapse_sums(flux, sums, rounds=rounds, positive_only=has_negative)
+    collapse_sums(
+        flux,
+        sums,
+        rounds=rounds,
+        positive_only=has_negative,
+        first_row=first_row,
+        height=height,
+    )
     return sums

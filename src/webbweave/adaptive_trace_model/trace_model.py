@@ -189,7 +189,8 @@ def fit_all_regions(
     maximum_cores : str or int, optional
         'none', 'quarter', 'half', 'all' or a number of threads; the result does not depend on it.
     compat : bool, optional
-        Reproduce jwst 3.0.0.
+        Reproduce jwst 3.0.0. As there, the last digits depend on whether the rows of `flux` or its
+        columns are contiguous in memory, since columns are summed as float32.
     **fit_kwargs
         Those of `fit_2d_spline_trace` from `lrange` on, and `peak_threshold` (dictionary of region
         to flux) and `snr_threshold` (number): only regions whose collapsed profile exceeds one of
