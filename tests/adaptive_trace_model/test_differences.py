@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -339,3 +340,19 @@ def test_t13_threads_for_everything():
         for a, b in zip(one.slits, other.slits, strict=True):
             for name in ("data", "err", "trace_model"):
                 np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_every_difference_is_on_the_page_with_its_test(repository):
+    page = (repository / "docs" / "differences.rst").read_text(encoding="utf-8")
+    part = page.split("\nadaptive_trace_model\n-----")[1]
+    rows = re.findall(r"\* - T(\d+)$(.*?)(?=\n   \* - |\n\n\S|\Z)", part, re.M | re.S)
+    assert {int(number) for number, _ in rows} == set(range(1, 25))
+    assert len(rows) == 24
+    for number, text in rows:
+        assert re.search(r"``test_\w+``", text), f"T{number}"
+    folders = (repository / "tests" / name for name in ("adaptive_trace_model", "peers"))
+    sources = [path.read_text("utf-8") for folder in folders for path in folder.glob("test_*.py")]
+    existing = {name for text in sources for name in re.findall(r"^def (test_\w+)", text, re.M)}
+    named = set(re.findall(r"``(test_\w+)``", part))
+    assert named <= existing
+    assert {name for name in existing if re.match(r"test_t\d", name)} <= named
