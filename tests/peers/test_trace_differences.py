@@ -22,6 +22,7 @@ jwst_trace = pytest.importorskip("jwst.adaptive_trace_model")
 from jwst.adaptive_trace_model import trace_model as theirs  # noqa: E402
 
 from webbweave import AdaptiveTraceModelStep  # noqa: E402
+from webbweave.adaptive_trace_model import model_products  # noqa: E402
 from webbweave.adaptive_trace_model import trace_model as ours  # noqa: E402
 from webbweave.datamodels import tree_of  # noqa: E402
 
@@ -146,3 +147,21 @@ def test_t18_files_and_slits_are_named():
         result = step.process(multi)
         assert [failure.slit for failure in step.failures] == ["B"]
         assert np.isfinite(result.slits[2].trace_model).any()
+
+
+def test_t13_threads_for_slits(caplog, monkeypatch):
+    multi, _ = si.multi_slit(("A", "B"))
+    with caplog.at_level(logging.INFO):
+        their_step(multi, maximum_cores="2")
+    assert "Working on slit B" in caplog.text
+    assert "Multiprocessing" not in caplog.text
+    asked = []
+    kernel = model_products.run_in_order
+
+    def spy(work, items, **keywords):
+        asked.append(keywords["threads"])
+        return kernel(work, items, **keywords)
+
+    monkeypatch.setattr(model_products, "run_in_order", spy)
+    AdaptiveTraceModelStep(maximum_cores="2").process(multi)
+    assert asked == [2]
