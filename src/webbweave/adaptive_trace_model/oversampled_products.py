@@ -52,6 +52,8 @@ _PER_PIXEL = (
     "photom_uniform",
     "zeroframe",
 )
+#: Rows that are worked on at once where a copy of a whole array would be one too many.
+_BLOCK = 256
 _PIXEL_AREAS = ("meta.photometry.pixelarea_steradians", "meta.photometry.pixelarea_arcsecsq")
 
 
@@ -165,6 +167,7 @@ def oversample_errors(
         # Those of MIRI are in its WCS, which knows nothing of the finer grid.
         finer_map = given.regions.image[nearest_rows(given.regions.image.shape[0], factor)]
         entries["regions"] = turned_back(geometry, finer_map)
+    del estimated
     _match(entries)
     for name in ("data", "err", "dq", *_VARIANCES):
         if name in entries:
@@ -209,8 +212,10 @@ def _quality(
         rows = turned[nearest_rows(turned.shape[0], factor)]
         dq = turned_back(geometry, rows.astype(np.uint32, copy=False))
         cube.done("dq")
-    estimated = (dq & _DO_NOT_USE) != 0
-    estimated &= np.isfinite(data)
+    estimated = np.isfinite(data)
+    for start in range(0, len(dq), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        estimated[block] &= (dq[block] & _DO_NOT_USE) != 0
     dq[estimated] ^= _DO_NOT_USE | _FLUX_ESTIMATED & ~dq[estimated]
     return dq, np.ascontiguousarray(geometry.to_work(estimated))
 
@@ -252,13 +257,16 @@ def _trace_error(
 def _match(entries: dict[str, NDArray[Any]]) -> None:
     """What is undefined in one array, or flagged, is undefined and flagged in all."""
     planes = [entries[name] for name in ("data", "err", *_VARIANCES) if name in entries]
-    dq = entries["dq"]
-    bad = (dq & _DO_NOT_USE) != 0
-    for plane in planes:
-        bad |= np.isnan(plane)
-    for plane in planes:
-        plane[bad] = np.nan
-    dq[bad] |= _DO_NOT_USE
+    # In blocks of rows: all arrays are in memory here, and there is no room for one more.
+    for start in range(0, len(entries["dq"]), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        dq = entries["dq"][block]
+        bad = (dq & _DO_NOT_USE) != 0
+        for plane in planes:
+            bad |= np.isnan(plane[block])
+        for plane in planes:
+            plane[block][bad] = np.nan
+        dq[bad] |= _DO_NOT_USE
 
 
 def _describe(product: TraceProduct, exposure: Exposure, factor: float) -> None:
