@@ -13,10 +13,11 @@ __version__ = _version("webbweave")
 
 _PUBLIC = {
     "ResampleSpecStep": "webbweave.resample",
+    "TweakRegStep": "webbweave.tweakreg",
     "WeaveError": "webbweave.errors",
 }
 
-__all__ = ["ResampleSpecStep", "WeaveError", "__version__"]
+__all__ = ["ResampleSpecStep", "TweakRegStep", "WeaveError", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 from webbweave.errors import WeaveError as WeaveError
 from webbweave.resample import ResampleSpecStep as ResampleSpecStep
+from webbweave.tweakreg import TweakRegStep as TweakRegStep
 
 __version__: str
 __all__: list[str]

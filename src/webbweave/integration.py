@@ -15,4 +15,7 @@ def get_steps() -> list[tuple[str, str, bool]]:
         Class path, alias, and whether it is a pipeline. The aliases of ``strun`` are global, so
         ours carry the name of the package.
     """
-    return [("webbweave.resample.ResampleSpecStep", "webbweave.resample_spec", False)]
+    return [
+        ("webbweave.resample.ResampleSpecStep", "webbweave.resample_spec", False),
+        ("webbweave.tweakreg.TweakRegStep", "webbweave.tweakreg", False),
+    ]

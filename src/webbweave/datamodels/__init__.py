@@ -8,6 +8,7 @@ from webbweave.datamodels.catalogs import (
     read_catfile,
 )
 from webbweave.datamodels.inputs import Inputs, Member, collect_inputs, open_model
+from webbweave.datamodels.model_list import ModelList
 from webbweave.datamodels.output_wcs import StoredWCS, read_output_wcs, read_wavelengths
 from webbweave.datamodels.reading import read_model
 from webbweave.datamodels.scratch import spill
@@ -24,6 +25,7 @@ from webbweave.datamodels.writing import (
 __all__ = [
     "Inputs",
     "Member",
+    "ModelList",
     "StoredWCS",
     "attach_table",
     "catalog_choices",

@@ -7,6 +7,7 @@ from webbweave.tweakreg.fitting import (
     iter_linear_fit,
 )
 from webbweave.tweakreg.matching import Match, SourceConfusionError, XYXYMatch
+from webbweave.tweakreg.tweakreg_step import TweakRegStep
 
 __all__ = [
     "LinearFit",
@@ -14,6 +15,7 @@ __all__ = [
     "NotEnoughPointsError",
     "SingularMatrixError",
     "SourceConfusionError",
+    "TweakRegStep",
     "XYXYMatch",
     "iter_linear_fit",
 ]
