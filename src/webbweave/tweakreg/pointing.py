@@ -25,6 +25,7 @@ __all__ = [
     "describe_move",
     "detections",
     "footprints",
+    "linear_between",
     "moved",
 ]
 
@@ -159,7 +160,7 @@ def moved(image: ImageSources, correction: LinearCorrection, move: SkyMove) -> L
     """
     start = image.probes
     target = image.plane.from_world(*move(*image.plane.to_world(correction(start))))
-    return _linear(start, target)
+    return linear_between(start, target)
 
 
 def carried(
@@ -182,11 +183,23 @@ def carried(
     """
     start = image.probes
     there = first.plane.from_world(*image.plane.to_world(start))
-    return _linear(start, image.plane.from_world(*first.plane.to_world(correction(there))))
+    return linear_between(start, image.plane.from_world(*first.plane.to_world(correction(there))))
 
 
-def _linear(start: NDArray[np.float64], target: NDArray[np.float64]) -> LinearCorrection:
-    """Find the linear transformation between points."""
+def linear_between(start: NDArray[np.float64], target: NDArray[np.float64]) -> LinearCorrection:
+    """
+    Find the linear transformation between points.
+
+    Parameters
+    ----------
+    start, target : ndarray of float64, shape (n, 2)
+        The points in two planes [arcsec].
+
+    Returns
+    -------
+    LinearCorrection
+        The one with the least squares of the differences.
+    """
     # Centred: shift and matrix are then found independently of each other.
     centre = start.mean(axis=0)
     known = np.column_stack([start - centre, np.ones(len(start))])
@@ -345,7 +358,7 @@ def describe_move(
     ra, dec = mean_direction(*pair[0])
     plane = TangentPlane(ra, dec)
     start, end = (3600.0 * np.stack(plane.project(*place), axis=-1) for place in pair)
-    linear = _linear(start, end)
+    linear = linear_between(start, end)
     matrix, centre = linear.matrix, start.mean(axis=0)
     displacement = linear(centre) - centre
     parts = decompose(matrix)
