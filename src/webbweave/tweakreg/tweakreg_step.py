@@ -88,7 +88,7 @@ class TweakRegStep(WeaveStep):
     brightest            = integer(default=200)            # Keep top ``brightest`` objects
     peakmax              = float(default=None)             # Filter out objects with pixel values >= ``peakmax``
     npixels              = integer(default=10)             # Minimum number of connected pixels
-    connectivity         = option(4, 8, '4', '8', default=8)  # The connectivity defining the neighborhood of a pixel
+    connectivity         = option('4', '8', default='8')   # The connectivity defining the neighborhood of a pixel
     nlevels              = integer(default=32)             # Number of multi-thresholding levels for deblending
     contrast             = float(default=0.001)            # Fraction of total source flux an object must have to be deblended
     multithresh_mode     = option('exponential', 'linear', 'sinh', default='exponential')  # Multi-thresholding mode
@@ -140,11 +140,33 @@ class TweakRegStep(WeaveStep):
     """  # noqa: E501
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **_plain(kwargs))
         #: The fit table of the last run.
         self.fit_table: Table | None = None
         #: The alignment of the last run; None if there was nothing to align.
         self.alignment: Alignment | None = None
+
+    @classmethod
+    def build_config(cls, input: Any, **kwargs: Any) -> tuple[Any, str | None]:  # noqa: A002
+        """
+        Put the parameters together; see `stpipe.Step.build_config`.
+
+        Parameters
+        ----------
+        input : object
+            What the step is called with.
+        **kwargs
+            Parameters of the step.
+
+        Returns
+        -------
+        config : ConfigObj
+            The parameters.
+        config_file : str or None
+            The file that they were read from.
+        """
+        config: tuple[Any, str | None] = super().build_config(input, **_plain(kwargs))
+        return config
 
     def process(self, input: Any) -> ModelList:  # noqa: A002
         """
@@ -241,3 +263,10 @@ class TweakRegStep(WeaveStep):
     def _table_name(self) -> str:
         name = self.inputs.product_name if self.inputs is not None else None
         return f"{name or 'tweakreg'}_fit.ecsv"
+
+
+def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The configuration knows choices among texts only."""
+    names = ("connectivity", "maximum_cores", "abs_refcat", "catfile", "apply_solution")
+    given = {name: parameters[name] for name in names if parameters.get(name) is not None}
+    return parameters | {name: str(value) for name, value in given.items()}
