@@ -77,7 +77,7 @@ ARROWS = {
         "report",
         "package",
     },
-    "topic": {"base", "algorithm", "step"},
+    "topic": {"base", "algorithm", "products", "step"},
     "integration": {"base", "step", "topic", "package"},
     "cli": {
         "base",

@@ -14,10 +14,17 @@ __version__ = _version("webbweave")
 _PUBLIC = {
     "AdaptiveTraceModelStep": "webbweave.adaptive_trace_model",
     "ResampleSpecStep": "webbweave.resample",
+    "TweakRegStep": "webbweave.tweakreg",
     "WeaveError": "webbweave.errors",
 }
 
-__all__ = ["AdaptiveTraceModelStep", "ResampleSpecStep", "WeaveError", "__version__"]
+__all__ = [
+    "AdaptiveTraceModelStep",
+    "ResampleSpecStep",
+    "TweakRegStep",
+    "WeaveError",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,4 +22,5 @@ def get_steps() -> list[tuple[str, str, bool]]:
             False,
         ),
         ("webbweave.resample.ResampleSpecStep", "webbweave.resample_spec", False),
+        ("webbweave.tweakreg.TweakRegStep", "webbweave.tweakreg", False),
     ]

@@ -9,6 +9,7 @@ from webbweave.datamodels.catalogs import (
 )
 from webbweave.datamodels.deferred import defer_wcs
 from webbweave.datamodels.inputs import Inputs, Member, collect_inputs, open_model
+from webbweave.datamodels.model_list import ModelList
 from webbweave.datamodels.output_wcs import StoredWCS, read_output_wcs, read_wavelengths
 from webbweave.datamodels.pages import release
 from webbweave.datamodels.reading import read_model
@@ -36,6 +37,7 @@ from webbweave.datamodels.writing import (
 __all__ = [
     "Inputs",
     "Member",
+    "ModelList",
     "StoredWCS",
     "arrays_of",
     "attach_table",

@@ -31,6 +31,7 @@ from webbweave.tweakreg.v2v3_plane import LinearCorrection, V2V3Plane
 __all__ = [
     "CORRECTED_FRAME",
     "apply_correction",
+    "copied_wcs",
     "corrected_frame",
     "correction_model",
     "read_correction",
@@ -191,6 +192,23 @@ def _copied_steps(wcs: WCS) -> list[tuple[Any, Model | None]]:
     """Copy everything, so that the new WCS shares nothing with the old one."""
     # One copy of all: frames that share parts keep sharing them.
     return copy.deepcopy([(step.frame, step.transform) for step in wcs.pipeline])
+
+
+def copied_wcs(wcs: WCS) -> WCS:
+    """
+    Copy a WCS.
+
+    Parameters
+    ----------
+    wcs : `~gwcs.WCS`
+        Any WCS.
+
+    Returns
+    -------
+    `~gwcs.WCS`
+        One that shares nothing with it.
+    """
+    return _rebuilt(wcs, _copied_steps(wcs), None)
 
 
 def apply_correction(
