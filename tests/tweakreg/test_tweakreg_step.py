@@ -111,6 +111,7 @@ def test_inputs_are_not_changed_and_the_order_is_kept(three, table_file):
         assert new is not given
         assert new.meta.filename == given.meta.filename
         assert not np.shares_memory(new.data, given.data)
+        assert new.meta.wcs is not given.meta.wcs
         assert "v2v3corr" in new.meta.wcs.available_frames
 
 
@@ -270,6 +271,8 @@ def test_groups_that_are_not_aligned_to_each_other_are_found_in_the_catalog(tmp_
 def test_dry_run(three):
     step, result = align(three, dry_run=True)
     assert statuses(result) == ["SKIPPED"] * 3
+    pairs = zip(result, three.models, strict=True)
+    assert not any(new.meta.wcs is given.meta.wcs for new, given in pairs)
     assert all(same_wcs(*pair) for pair in zip(result, three.models, strict=True))
     assert step.fit_table["relative_status"].tolist() == ["REFERENCE", "SUCCESS", "SUCCESS"]
 

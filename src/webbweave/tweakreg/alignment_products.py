@@ -47,6 +47,7 @@ from webbweave.tweakreg.reference_products import (
     reference_file_name,
 )
 from webbweave.tweakreg.solution import apply_table, check_solution
+from webbweave.tweakreg.wcs_correction import copied_wcs
 
 __all__ = ["Aligned", "Recipe", "align_members"]
 
@@ -191,6 +192,7 @@ def align_members(inputs: Inputs, recipe: Recipe, progress: Progress) -> Aligned
             _write_status(model, image, group, outcome, recipe)
         if alignment is not None and not recipe.dry_run:
             _correct(models, able, alignment, recipe)
+        _part_from_inputs(models, images)
     table = fit_table(alignment) if alignment is not None else Table()
     association = {"products": [{"name": inputs.product_name or "", "members": []}]}
     result = ModelList(models, ids, asn_table=association, asn_table_name=inputs.table_name)
@@ -296,7 +298,11 @@ def _observer(tree: dict[str, Any]) -> NDArray[np.float64] | None:
 
 def _result(image: OpenedImage, recipe: Recipe) -> ImageModel:
     """Copy a model of the caller's; what was opened here is ours already."""
-    model = image.model if image.member.model is None else image.model.copy()
+    model = image.model
+    if image.member.model is not None:
+        wcs = get_path(tree_of(model), "meta.wcs")
+        # Most are replaced by the corrected one, which is a copy; see `_correct`.
+        model = model.copy(memo={} if wcs is None else {id(wcs): wcs})
     if not recipe.in_memory:
         spill(tree_of(model))
     return model
@@ -339,6 +345,15 @@ def _write_status(
         path = catalog_path(image.filename, recipe.catalog_format)
         set_path(tree, "meta.tweakreg_catalog", path.name)
     set_path(tree, "meta.tweakreg", outcome_values(group, outcome))
+
+
+def _part_from_inputs(models: Sequence[ImageModel], images: Sequence[OpenedImage]) -> None:
+    """Copy the WCSs that results still share with what the caller holds."""
+    for model, image in zip(models, images, strict=True):
+        wcs = get_path(tree_of(model), "meta.wcs")
+        shared = wcs is not None and wcs is get_path(tree_of(image.model), "meta.wcs")
+        if shared and image.member.model is not None:
+            tree_of(model)["meta"]["wcs"] = copied_wcs(wcs)
 
 
 def _correct(
