@@ -102,11 +102,50 @@ class WeaveStep(Step):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **self.plain_parameters(kwargs))
         #: Where the step counts its time.
         self.progress = Progress()
         #: What the last run was given.
         self.inputs: Inputs | None = None
+
+    @staticmethod
+    def plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+        """
+        Write parameters as the configuration knows them, which is often as texts.
+
+        Parameters
+        ----------
+        parameters : dict
+            As they were given.
+
+        Returns
+        -------
+        dict
+            The same; a step with parameters that take several types has its own rule.
+        """
+        return parameters
+
+    @classmethod
+    def build_config(cls, input: Any, **kwargs: Any) -> tuple[Any, str | None]:  # noqa: A002
+        """
+        Put the parameters together; see `stpipe.Step.build_config`.
+
+        Parameters
+        ----------
+        input : object
+            What the step is called with.
+        **kwargs
+            Parameters of the step.
+
+        Returns
+        -------
+        config : ConfigObj
+            The parameters.
+        config_file : str or None
+            The file that they were read from.
+        """
+        config: tuple[Any, str | None] = super().build_config(input, **cls.plain_parameters(kwargs))
+        return config
 
     def run(self, *args: Any) -> Any:
         """

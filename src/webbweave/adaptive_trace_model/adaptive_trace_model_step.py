@@ -64,7 +64,7 @@ class AdaptiveTraceModelStep(WeaveStep):
     """  # noqa: E501
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **_plain(kwargs))
+        super().__init__(*args, **kwargs)
         #: The splines of the last run, by the name of the exposure and that of the slit.
         self.traces: dict[str, dict[str, TraceModel]] = {}
         #: The slits that failed in the last run, and why.
@@ -76,27 +76,24 @@ class AdaptiveTraceModelStep(WeaveStep):
         #: Further files that were written in the last run.
         self.written: list[Path] = []
 
-    @classmethod
-    def build_config(cls, input: Any, **kwargs: Any) -> tuple[Any, str | None]:  # noqa: A002
+    @staticmethod
+    def plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
         """
-        Put the parameters together; see `stpipe.Step.build_config`.
+        Write parameters as the configuration knows them; see `WeaveStep.plain_parameters`.
 
         Parameters
         ----------
-        input : object
-            What the step is called with.
-        **kwargs
-            Parameters of the step.
+        parameters : dict
+            As they were given.
 
         Returns
         -------
-        config : ConfigObj
-            The parameters.
-        config_file : str or None
-            The file that they were read from.
+        dict
+            The same with texts where the configuration wants texts.
         """
-        config: tuple[Any, str | None] = super().build_config(input, **_plain(kwargs))
-        return config
+        texts = ("maximum_cores", "trace_file")
+        plain = {name: str(parameters[name]) for name in texts if parameters.get(name) is not None}
+        return parameters | plain
 
     def run(self, *args: Any) -> Any:
         """
@@ -273,13 +270,6 @@ class AdaptiveTraceModelStep(WeaveStep):
             The files written.
         """
         return super().save_model(model, *args, **(self._components() | components))
-
-
-def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The configuration knows texts only."""
-    texts = ("maximum_cores", "trace_file")
-    plain = {name: str(parameters[name]) for name in texts if parameters.get(name) is not None}
-    return parameters | plain
 
 
 def _refuse(model: JwstDataModel, filename: str) -> None:

@@ -270,9 +270,7 @@ class TraceModel:
         if source < 0:
             raise KeyError(f"column {column} of region {region} has no model")
         n_knot = int(self.n_knot[row, source])
-        knots = self.knots[row, source, :n_knot]
-        coefficients = self.coefficients[row, source, : n_knot - DEGREE - 1]
-        return BSpline.construct_fast(knots, coefficients, DEGREE)
+        return _spline(self.knots[row, source], self.coefficients[row, source], n_knot)
 
     def _row(self, region: int) -> int:
         row = int(np.searchsorted(self.labels, region))
@@ -304,12 +302,14 @@ class TraceModel:
         row = self._row(region)
         sources, scales = self.model[row].tolist(), self.scale[row].tolist()
         lower, upper = self.lower[row].tolist(), self.upper[row].tolist()
+        knots, coefficients = self.knots[row], self.coefficients[row]
+        n_knot = self.n_knot[row].tolist()
         splines: dict[int, BSpline] = {}
         models = {}
         for column in columns[self.model[row, columns] >= 0].tolist():
             source = sources[column]
             if source not in splines:
-                splines[source] = self.spline(region, column)
+                splines[source] = _spline(knots[source], coefficients[source], n_knot[source])
             models[column] = {
                 "model": splines[source],
                 "scale": scales[column],
@@ -363,6 +363,11 @@ class TraceModel:
         packed.lower[place], packed.upper[place] = np.array(bounds, dtype=float).T
         packed.model[place], packed.scale[place] = place[1], scales
         return packed
+
+
+def _spline(knots: NDArray[np.float64], coefficients: NDArray[np.float64], n_knot: int) -> BSpline:
+    """Give the spline of the first ``n_knot`` knots; its arrays are views."""
+    return BSpline.construct_fast(knots[:n_knot], coefficients[: n_knot - DEGREE - 1], DEGREE)
 
 
 def _unpacked(

@@ -71,7 +71,7 @@ class ResampleSpecStep(WeaveStep):
     """  # noqa: E501
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **_plain(kwargs))
+        super().__init__(*args, **kwargs)
         #: What the last run resampled, in order.
         self.summaries: list[ExposureSummary] = []
         #: The sources that failed in the last run, and why.
@@ -81,27 +81,31 @@ class ResampleSpecStep(WeaveStep):
         #: The number of sources in the product of the last run.
         self.n_done = 0
 
-    @classmethod
-    def build_config(cls, input: Any, **kwargs: Any) -> tuple[Any, str | None]:  # noqa: A002
+    @staticmethod
+    def plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
         """
-        Put the parameters together; see `stpipe.Step.build_config`.
+        Write parameters as the configuration knows them; see `WeaveStep.plain_parameters`.
 
         Parameters
         ----------
-        input : object
-            What the step is called with.
-        **kwargs
-            Parameters of the step.
+        parameters : dict
+            As they were given.
 
         Returns
         -------
-        config : ConfigObj
-            The parameters.
-        config_file : str or None
-            The file that they were read from.
+        dict
+            The same with texts where the configuration wants texts.
         """
-        config: tuple[Any, str | None] = super().build_config(input, **_plain(kwargs))
-        return config
+        plain = {}
+        for name in ("fillval", "maximum_cores", "output_wcs", "sources", "wavelength_grid"):
+            value = parameters.get(name)
+            if value is None or isinstance(value, str):
+                continue
+            items = np.asarray(value).tolist() if isinstance(value, np.ndarray) else value
+            plain[name] = (
+                [str(item) for item in items] if isinstance(items, Iterable) else str(items)
+            )
+        return parameters | plain
 
     def process(self, input_data: Any) -> JwstDataModel | list[SlitModel]:
         """
@@ -259,18 +263,6 @@ class ResampleSpecStep(WeaveStep):
             With ``single``, each exposure of a slit keeps its name.
         """
         return model.meta.filename if self.single and isinstance(model, SlitModel) else None
-
-
-def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The configuration knows texts, and lists of these, only."""
-    plain = {}
-    for name in ("fillval", "maximum_cores", "output_wcs", "sources", "wavelength_grid"):
-        value = parameters.get(name)
-        if value is None or isinstance(value, str):
-            continue
-        items = np.asarray(value).tolist() if isinstance(value, np.ndarray) else value
-        plain[name] = [str(item) for item in items] if isinstance(items, Iterable) else str(items)
-    return parameters | plain
 
 
 def _listed(value: str | list[str] | None) -> list[str] | None:

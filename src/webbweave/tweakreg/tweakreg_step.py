@@ -140,33 +140,30 @@ class TweakRegStep(WeaveStep):
     """  # noqa: E501
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **_plain(kwargs))
+        super().__init__(*args, **kwargs)
         #: The fit table of the last run.
         self.fit_table: Table | None = None
         #: The alignment of the last run; None if there was nothing to align.
         self.alignment: Alignment | None = None
 
-    @classmethod
-    def build_config(cls, input: Any, **kwargs: Any) -> tuple[Any, str | None]:  # noqa: A002
+    @staticmethod
+    def plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
         """
-        Put the parameters together; see `stpipe.Step.build_config`.
+        Write parameters as the configuration knows them; see `WeaveStep.plain_parameters`.
 
         Parameters
         ----------
-        input : object
-            What the step is called with.
-        **kwargs
-            Parameters of the step.
+        parameters : dict
+            As they were given.
 
         Returns
         -------
-        config : ConfigObj
-            The parameters.
-        config_file : str or None
-            The file that they were read from.
+        dict
+            The same with texts where the configuration wants texts.
         """
-        config: tuple[Any, str | None] = super().build_config(input, **_plain(kwargs))
-        return config
+        names = ("connectivity", "maximum_cores", "abs_refcat", "catfile", "apply_solution")
+        given = {name: parameters[name] for name in names if parameters.get(name) is not None}
+        return parameters | {name: str(value) for name, value in given.items()}
 
     def process(self, input: Any) -> ModelList:  # noqa: A002
         """
@@ -263,10 +260,3 @@ class TweakRegStep(WeaveStep):
     def _table_name(self) -> str:
         name = self.inputs.product_name if self.inputs is not None else None
         return f"{name or 'tweakreg'}_fit.ecsv"
-
-
-def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The configuration knows choices among texts only."""
-    names = ("connectivity", "maximum_cores", "abs_refcat", "catfile", "apply_solution")
-    given = {name: parameters[name] for name in names if parameters.get(name) is not None}
-    return parameters | {name: str(value) for name, value in given.items()}
