@@ -1,0 +1,1 @@
+"""Nodded NIRSpec slitlets, from exposures to one spectrum."""
