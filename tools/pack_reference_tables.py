@@ -1,7 +1,7 @@
 """Pack the reference tables of msaexp into the small files that come with the package.
 
-Usage: ``python tools/pack_reference_tables.py FOLDER`` with the folder of the tables (YAML, CSV, FITS
-and npz, named as in msaexp 0.9.19). The output is the same for the same input, byte by byte.
+Usage: ``python tools/pack_reference_tables.py FOLDER`` with the folder of the tables (YAML, CSV,
+FITS and npz, named as in msaexp 0.9.19). The output is the same for the same input, byte by byte.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def test_what_there_is_no_table_for():
         reference.bar_table(4)
     with pytest.raises(ValueError, match="'1999'"):
         reference.psf_fwhm("1999")
-    with pytest.raises(ValueError, match="expected one of .*prism.*, found 'IMAGING'"):
+    with pytest.raises(ValueError, match=r"expected one of .*prism.*, found 'IMAGING'"):
         reference.dispersion("IMAGING")
     with pytest.raises(InputError, match="expected NRS1 or NRS2, found 'NRCA1'"):
         reference.bad_pixels("NRCA1")
