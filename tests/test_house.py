@@ -59,7 +59,7 @@ ARROWS = {
     "base": {"kernels"},
     "data": {"base"},
     "wcs": {"base", "kernels"},
-    "algorithm": {"base", "data", "kernels", "wcs"},
+    "algorithm": {"base", "kernels", "wcs", "data"},  # reference tables are data
     "datamodels": {"base", "kernels", "wcs", "data", "package"},
     "stpipe": {"base", "datamodels", "package"},
     "report": {"base", "algorithm", "data", "datamodels", "topic", "package"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["example_exposures", "reference_path"]
+__all__ = ["example_exposures", "reference_folder"]
 
 
 def example_exposures() -> list[Path]:
@@ -16,22 +16,16 @@ def example_exposures() -> list[Path]:
     list of path
         Three NIRSpec PRISM SlitModel files of JWST programme 1345, in the order of their nods.
     """
-    folder = Path(__file__).parent / "nirspec_msa"
-    return sorted(folder.glob("jw*_phot.*.fits"))
+    return sorted(reference_folder().glob("jw*_phot.*.fits"))
 
 
-def reference_path(name: str) -> Path:
+def reference_folder() -> Path:
     """
-    Locate a reference table of NIRSpec.
-
-    Parameters
-    ----------
-    name : str
-        The file, as in the README beside the tables.
+    Locate the reference tables of NIRSpec.
 
     Returns
     -------
     path
-        Where it is.
+        The folder of the tables that `webbweave.slit_combine.reference` reads.
     """
-    return Path(__file__).parent / "nirspec_msa" / name
+    return Path(__file__).parent / "nirspec_msa"

@@ -1,1 +1,1 @@
-"""From nodded NIRSpec slitlets to one spectrum."""
+"""Nodded NIRSpec slitlets, from exposures to one spectrum."""

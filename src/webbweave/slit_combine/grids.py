@@ -9,13 +9,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from webbweave.data import reference_path
+from webbweave.slit_combine.reference import dispersion
 
 __all__ = [
     "GRATING_LIMITS",
     "bin_edges",
     "cross_dispersion_edges",
-    "prism_dispersion",
     "standard_wavelength_grid",
 ]
 
@@ -38,22 +37,6 @@ GRATING_LIMITS: Mapping[str, Sequence[float]] = MappingProxyType(
 #: More bins than this are a mistake in the step: a grid of all NIRSpec wavelengths at the finest
 #: step of the gratings has 2e4.
 _MOST_BINS = 10_000_000
-
-
-@lru_cache(maxsize=1)
-def prism_dispersion() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """
-    Load the dispersion of the prism that STScI publishes in the JWST documentation.
-
-    Returns
-    -------
-    wave, dlds : ndarray of float64, shape (1001,)
-        Wavelength [um] and its change per pixel [um / pixel]; read-only.
-    """
-    with np.load(reference_path("prism_dispersion.npz")) as table:
-        wave, dlds = (np.asarray(table[name], dtype=np.float64) for name in ("wave", "dlds"))
-    wave.flags.writeable = dlds.flags.writeable = False
-    return wave, dlds
 
 
 def standard_wavelength_grid(
@@ -103,7 +86,7 @@ def standard_wavelength_grid(
 @lru_cache(maxsize=32)
 def _prism_grid(low: float, high: float, sample: float) -> NDArray[np.float64]:
     """Steps of the dispersion at each wavelength, to the first one that reaches the end."""
-    wave, dlds = prism_dispersion()
+    wave, dlds, _ = dispersion("prism")
     grid = [low]
     while grid[-1] < high:
         grid.append(grid[-1] + float(np.interp(grid[-1], wave, dlds)) / sample)
