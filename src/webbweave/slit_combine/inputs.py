@@ -140,6 +140,7 @@ def _plane(
     if array is None or np.size(array) == 0:
         return None
     values = np.asarray(array)
+    kind: np.dtype[Any]
     if name == "dq":
         kind = np.dtype(np.uint32)
     else:
