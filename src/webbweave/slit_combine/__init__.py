@@ -1,0 +1,1 @@
+"""From nodded slitlets to one spectrum."""
