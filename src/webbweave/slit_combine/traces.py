@@ -109,7 +109,9 @@ def offsets_of_background(y_offset: Array, pixel_scale: float) -> Array:
         Offsets [pixel] from the first exposure, of two exposures from their mean.
     """
     offsets = nod_offsets(y_offset, pixel_scale)
-    return offsets - offsets.mean() if len(offsets) == 2 else offsets
+    if len(offsets) == 2:
+        offsets -= offsets.mean()
+    return offsets
 
 
 def manual_positions(offsets: Sequence[float] | Array) -> list[str]:
