@@ -47,6 +47,8 @@ ROOMS = [
     ("webbweave.*.*_products", "products"),
     ("webbweave.*.products", "products"),  # between data models and arrays, for the step
     ("webbweave.*.sources", "products"),
+    ("webbweave.slit_combine.inputs", "products"),
+    ("webbweave.slit_combine.slit_group", "step"),  # opens files, calls the algorithms
     ("webbweave.*.many", "step"),  # the step on each of many sources
     ("webbweave.*.*_step", "step"),
     ("webbweave.*.*", "algorithm"),

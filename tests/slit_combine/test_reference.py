@@ -11,14 +11,14 @@ import pytest
 import yaml
 from astropy.io import fits
 
-from webbweave.data import reference_folder
+from webbweave.data import reference_path
 from webbweave.errors import InputError
 from webbweave.slit_combine import reference
 
 
 @pytest.fixture
 def empty_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(reference, "reference_folder", lambda: tmp_path)
+    monkeypatch.setattr(reference, "reference_path", lambda name: tmp_path / name)
     return tmp_path
 
 
@@ -134,5 +134,5 @@ def test_missing_optional_tables_are_skipped_and_logged(empty_folder, caplog):
     assert len(caplog.records) == 6
     assert "the correction is skipped" in caplog.text
     # A table that comes back is used: what is missing is not remembered.
-    shutil.copy(reference_folder() / "prism_normalization.npz", empty_folder)
+    shutil.copy(reference_path("prism_normalization.npz"), empty_folder)
     assert reference.normalization_table() is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["example_exposures", "reference_folder"]
+__all__ = ["example_exposures", "reference_path"]
 
 
 def example_exposures() -> list[Path]:
@@ -16,16 +16,22 @@ def example_exposures() -> list[Path]:
     list of path
         Three NIRSpec PRISM SlitModel files of JWST programme 1345, in the order of their nods.
     """
-    return sorted(reference_folder().glob("jw*_phot.*.fits"))
+    folder = Path(__file__).parent / "nirspec_msa"
+    return sorted(folder.glob("jw*_phot.*.fits"))
 
 
-def reference_folder() -> Path:
+def reference_path(name: str) -> Path:
     """
-    Locate the reference tables of NIRSpec.
+    Locate a reference table of NIRSpec.
+
+    Parameters
+    ----------
+    name : str
+        The file, as in the README beside the tables.
 
     Returns
     -------
     path
-        The folder of the tables that `webbweave.slit_combine.reference` reads.
+        Where it is.
     """
-    return Path(__file__).parent / "nirspec_msa"
+    return Path(__file__).parent / "nirspec_msa" / name

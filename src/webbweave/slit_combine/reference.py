@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from webbweave.data import reference_folder
+from webbweave.data import reference_path
 from webbweave.errors import InputError
 
 __all__ = [
@@ -192,7 +192,7 @@ def _tables(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _required(name: str) -> dict[str, NDArray[Any]]:
-    path = reference_folder() / f"{name}.npz"
+    path = reference_path(f"{name}.npz")
     try:
         return _tables(path)
     except FileNotFoundError as error:
