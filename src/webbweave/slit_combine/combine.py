@@ -57,7 +57,8 @@ def combine_grating_group(
         SPEC1D: the spectrum [microjansky, micron], see `pixel_table_to_1d`. SCI: the rectified
         image. WHT: the inverse of a variance that adds up over cells. PROFILE: the fitted profile.
         All these have the whole header. PROF1D: ``pix``, and the means over wavelengths of the data
-        and of the fit, ``profile`` and ``pfit``. BACKGROUND: the sky that was subtracted, unless there is none. VARIANCE and
+        and of the fit, ``profile`` and ``pfit``. BACKGROUND: the sky that was subtracted, unless
+        there is none. VARIANCE and
         CORR_UP: the variance of each cell, and the correlation of its error with the next row; not
         in the mode of msaexp. PIXTAB: the pixels. SLITS: the exposures.
 
