@@ -187,7 +187,9 @@ class GroupCorrections(GroupState):
         high_level : float
             The limit [microjansky]; NaN if the trace has fewer than 100 pixels.
         """
-        refuse_unknown(kwargs, ("plevels", "scale", "yslit", "dilate", "update"), compat=self.compat)
+        refuse_unknown(
+            kwargs, ("plevels", "scale", "yslit", "dilate", "update"), compat=self.compat
+        )
         outlier, level = percentile_outliers(
             self.data,
             self.yslit,

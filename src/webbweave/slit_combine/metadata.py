@@ -24,8 +24,8 @@ _SOURCE = (
     "source_dec",
     "source_xpos",
     "source_ypos",
-    "shutter_state",
     "slitlet_id",
+    "shutter_state",
 )
 #: Columns of the slit table, and where in the header they come from.
 _SLIT_ENTRIES = {

@@ -102,7 +102,7 @@ class ParsedExposure:
     bar : ndarray of float
         The bar shadow that the pipeline divided by.
     phot_corr : ndarray of float
-        From the values of the file to flux.
+        From the values of the file to flux, with the path loss.
     pathloss_corr : ndarray of float
         The path loss that was multiplied back.
     removed_pathloss : str or None
@@ -293,7 +293,7 @@ def parse_exposure(
         mask,
         bits,
         bar,
-        phot * scale,
+        factor,
         pathloss,
         removed,
         missing,

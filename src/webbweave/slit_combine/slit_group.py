@@ -218,9 +218,7 @@ class SlitGroup(GroupCorrections):
         )
         self.info = self.parse_metadata()
         self.calculate_slices()
-        self.parse_data(
-            with_sflat_correction=with_sflat_correction, with_extra_dq=with_extra_dq
-        )
+        self.parse_data(with_sflat_correction=with_sflat_correction, with_extra_dq=with_extra_dq)
         self._check_positions()
         if sky_file is not None:
             self.get_global_sky(sky_file=str(sky_file))
