@@ -1,0 +1,1 @@
+"""From nodded NIRSpec slitlets to one spectrum."""
