@@ -1,1 +1,2 @@
 """From nodded slitlets to one spectrum."""
+"""From nodded NIRSpec slitlets to one spectrum."""
