@@ -1,5 +1,6 @@
 #include "histogram_drizzle.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* Pixels of a table follow each other along rows of the detector: the next one
@@ -11,21 +12,24 @@ typedef struct {
     double part;
 } share;
 
-/* The cell of a position, beginning with a guess; n_cell if there is none. */
-static size_t
+/* The cell of a position, beginning with a guess; -1 below the first one,
+ * n_cell above the last one. */
+static ptrdiff_t
 find_cell(const double *edge, size_t n_cell, double position, size_t guess)
 {
     size_t low = 0, high = n_cell, c = guess < n_cell ? guess : n_cell - 1;
 
-    if (!(position >= edge[0] && position <= edge[n_cell]))
-        return n_cell;
+    if (position < edge[0])
+        return -1;
+    if (position > edge[n_cell])
+        return (ptrdiff_t)n_cell;
     for (int step = 0; step < MOST_STEPS; step++) {
         if (position < edge[c])
             c--;
         else if (c + 1 < n_cell && position >= edge[c + 1])
             c++;
         else
-            return c;
+            return (ptrdiff_t)c;
     }
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
@@ -35,37 +39,55 @@ find_cell(const double *edge, size_t n_cell, double position, size_t guess)
         else
             low = middle;
     }
-    return low;
+    return (ptrdiff_t)low;
+}
+
+static ptrdiff_t
+cell_of_sample(const ww_histogram_axis *axis, size_t s, double position,
+               size_t guess)
+{
+    return find_cell(axis->edge + s * (axis->n_cell + 1), axis->n_cell,
+                     position, guess);
 }
 
 /* The cells of the sub-samples of one pixel along an axis; how many. guess is
- * the cell of its first one that lies in any. */
+ * the cell of its first one. As edges increase with s, cells fall: those of
+ * the first and the last sub-sample often tell all. */
 static size_t
 find_shares(const ww_histogram_axis *axis, double position, size_t *guess,
             share *shares)
 {
-    size_t n = 0, near = *guess, n_cell = axis->n_cell;
-    double part = 1.0 / (double)axis->n_shift;
+    size_t n = 0, s = 0, last = axis->n_shift - 1;
+    ptrdiff_t cell, final, n_cell = (ptrdiff_t)axis->n_cell;
 
-    for (size_t s = 0; s < axis->n_shift; s++) {
-        size_t cell =
-            find_cell(axis->edge + s * (n_cell + 1), n_cell, position, near);
+    if (!isfinite(position))
+        return 0;
+    cell = cell_of_sample(axis, 0, position, *guess);
+    if (cell >= 0 && cell < n_cell)
+        *guess = (size_t)cell;
+    final = last ? cell_of_sample(axis, last, position, *guess) : cell;
+    for (;;) {
+        size_t low = s, high = last;
 
-        if (cell == n_cell)
-            continue;
-        if (n > 0 && shares[n - 1].cell == cell) {
-            shares[n - 1].part += 1.0;
-            continue;
+        while (cell != final && high - low > 1) {
+            size_t middle = low + (high - low) / 2;
+
+            if (cell_of_sample(axis, middle, position, *guess) == cell)
+                low = middle;
+            else
+                high = middle;
         }
-        if (n == 0)
-            *guess = cell;
-        near = cell;
-        shares[n].cell = cell;
-        shares[n++].part = 1.0;
+        low = cell == final ? last : low;
+        if (cell >= 0 && cell < n_cell) {
+            shares[n].cell = (size_t)cell;
+            shares[n++].part = (double)(low - s + 1) / (double)axis->n_shift;
+        }
+        if (low == last)
+            return n;
+        s = low + 1;
+        cell = s == last ? final
+                         : cell_of_sample(axis, s, position, *guess);
     }
-    for (size_t k = 0; k < n; k++)
-        shares[k].part *= part;
-    return n;
 }
 
 /* Add a pixel to one cell; further is its share in the row above. */
