@@ -20,12 +20,12 @@ _STEPS_PER_ARCSEC = 10
 _MODE = ("grating", "filter", "detector")
 #: What parse_data adds to the table.
 _SOURCE = (
+    "shutter_state",
     "source_ra",
     "source_dec",
     "source_xpos",
     "source_ypos",
     "slitlet_id",
-    "shutter_state",
 )
 #: Columns of the slit table, and where in the header they come from.
 _SLIT_ENTRIES = {

@@ -13,7 +13,7 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
 from webbweave.slit_combine import group_calibration as calibration
-from webbweave.slit_combine.group_corrections import GroupCorrections
+from webbweave.slit_combine.group_fits import GroupFits
 from webbweave.slit_combine.group_options import (
     EXTENDED_CALIBRATION,
     META_COMMENTS,
@@ -46,7 +46,7 @@ _IN_META = (
 )
 
 
-class SlitGroup(GroupCorrections):
+class SlitGroup(GroupFits):
     """
     A group of exposures of one slitlet, on a common footing.
 
