@@ -41,8 +41,7 @@ ww_running_maximum(const double *value, size_t n, size_t width, double *out)
     for (size_t offset = 0; offset + 1 < n + width; offset++) {
         double x = value[sample_at(offset, n, width)];
 
-        while (tail > head &&
-               value[sample_at(queue[tail - 1], n, width)] <= x)
+        while (tail > head && value[sample_at(queue[tail - 1], n, width)] <= x)
             tail--;
         queue[tail++] = offset;
         if (offset + 1 < width)

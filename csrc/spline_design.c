@@ -118,9 +118,9 @@ ww_spline_sums(const ww_uniform_basis *basis, const double *x, size_t n,
             coefficients + n_set * fill_row(basis, knots, x[i], row);
 
         for (size_t s = 0; s < n_set; s++)
-            out[i * n_set + s] = (row[0] * c[s] + row[1] * c[n_set + s]) +
-                                 (row[2] * c[2 * n_set + s] +
-                                  row[3] * c[3 * n_set + s]);
+            out[i * n_set + s] =
+                (row[0] * c[s] + row[1] * c[n_set + s]) +
+                (row[2] * c[2 * n_set + s] + row[3] * c[3 * n_set + s]);
     }
     free(knots);
     return WW_OK;

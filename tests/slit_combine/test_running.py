@@ -8,7 +8,6 @@ from scipy import ndimage
 
 from webbweave.slit_combine.running import running_maximum, running_median, running_percentiles
 
-
 LEVELS = [95, 50, 5, 0, 100, 33.3]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,7 +172,7 @@ def shutter_flat_values(
 
 def _shutter_basis(
     centre: float, n_function: int, limits: tuple[float, float], *, compat: bool
-) -> Array:
+) -> NDArray[Any]:
     """The spline basis at a shutter; that of msaexp is of a grid with a step above 1."""
     low, high = limits
     if not compat:

@@ -86,7 +86,7 @@ def central_scales(ra: Array, dec: Array, slit_y: Array) -> Scales:
 
 def scales_along_slit(wcs: FastWcs, wave: Array, slit_y: Array) -> Scales | None:
     """
-    Measure the size of pixels along the whole slit, at the median wavelength.
+    Measure the height of pixels along the whole slit, at the median wavelength.
 
     Parameters
     ----------
@@ -116,9 +116,11 @@ def scales_along_slit(wcs: FastWcs, wave: Array, slit_y: Array) -> Scales | None
     frame = "v2v3vacorr" if "v2v3vacorr" in wcs.available_frames else "v2v3"
     to_sky = wcs.program("slit_frame", frame, outputs=[0, 1])
     v2, v3 = to_sky(np.zeros_like(slit), slit, np.full_like(slit, middle * _MICRON))
-    pixels = np.hypot(np.gradient(x, slit), np.gradient(y, slit))
+    # Rows, not distances on the detector: a tilted slit moves light along the spectrum as well, and
+    # it is by rows that the trace of a source moves.
+    rows = np.abs(np.gradient(y, slit))
     sky = np.hypot(np.gradient(v2, slit), np.gradient(v3, slit))
-    scales = Scales(float(np.nanmedian(sky / pixels)), float(np.nanmedian(1 / pixels)))
+    scales = Scales(float(np.nanmedian(sky / rows)), float(np.nanmedian(1 / rows)))
     return scales if np.isfinite([scales.pixel, scales.shutter]).all() else None
 
 

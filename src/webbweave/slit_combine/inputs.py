@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from webbweave.slit_combine.exposure import Scales, SlitExposure
 from webbweave.slit_combine.geometry import evaluate_wcs, scales_along_slit
 from webbweave.wcs import TemplateCache, fast_wcs
 
-__all__ = ["open_exposure", "open_exposures"]
+__all__ = ["open_exposure", "open_exposures", "read_sky_file"]
 
 log = logging.getLogger(__name__)
 
@@ -240,3 +241,35 @@ def _subtract_sky_file(exposure: SlitExposure, path: Path) -> None:
     bar = 1.0 if exposure.barshadow is None else exposure.barshadow
     log.info("%s: the sky of %s is subtracted", path.name, beside.name)
     exposure.data = exposure.data - sky / bar
+
+
+def read_sky_file(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Read the sky of a visit from a table.
+
+    Parameters
+    ----------
+    path : str or path
+        A CSV file with the columns ``wave`` and ``flux``.
+
+    Returns
+    -------
+    wave, flux : ndarray of float64
+        Wavelengths [micron], ascending, and flux [microjansky per pixel].
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or has no such columns.
+    """
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as stream:
+            rows = [(float(row["wave"]), float(row["flux"])) for row in csv.DictReader(stream)]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: expected numbers in columns wave and flux: {error}") from error
+    table = np.array(rows, np.float64).reshape(-1, 2)
+    if len(table) < 2 or not (np.diff(table[:, 0]) > 0).all():
+        raise InputError(f"{path}: expected ascending wavelengths, found {len(table)} rows")
+    return table[:, 0].copy(), table[:, 1].copy()

@@ -109,7 +109,8 @@ def running_median(values: ArrayLike, width: int) -> NDArray[np.float64]:
     ValueError
         If there is a NaN, or the width is not positive.
     """
-    return running_percentiles(values, width, [50])[0]
+    (median,) = running_percentiles(values, width, [50])
+    return np.asarray(median)
 
 
 def _sequence(values: ArrayLike, width: int) -> NDArray[np.float64]:

@@ -35,7 +35,8 @@ def trace_coordinate(x: NDArray[np.generic], n_column: int) -> Array:
     ndarray of float64
         -0.5 to 0.5 from its first to its last column.
     """
-    return (np.asarray(x, np.float64) - n_column / 2) / n_column
+    coordinate: Array = (np.asarray(x, np.float64) - n_column / 2) / n_column
+    return coordinate
 
 
 def fit_trace_coeffs(xtr: Array, ytr: Array, degree: int) -> Array:
@@ -89,7 +90,8 @@ def nod_offsets(y_offset: Array, pixel_scale: float) -> Array:
     ndarray of float64, shape (N,)
         Offsets from the first exposure [pixel].
     """
-    return (y_offset - y_offset[0]) / pixel_scale
+    offsets: Array = (y_offset - y_offset[0]) / pixel_scale
+    return offsets
 
 
 def offsets_of_background(y_offset: Array, pixel_scale: float) -> Array:
@@ -108,7 +110,7 @@ def offsets_of_background(y_offset: Array, pixel_scale: float) -> Array:
     ndarray of float64, shape (N,)
         Offsets [pixel] from the first exposure, of two exposures from their mean.
     """
-    offsets = nod_offsets(y_offset, pixel_scale)
+    offsets: Array = nod_offsets(y_offset, pixel_scale)
     if len(offsets) == 2:
         offsets -= offsets.mean()
     return offsets
