@@ -44,6 +44,12 @@ ROOMS = [
     ("webbweave.cli.*", "cli"),
     ("webbweave.__main__", "cli"),
     ("webbweave", "package"),
+    ("webbweave.slit_combine.combine", "products"),
+    ("webbweave.slit_combine.drizzle", "products"),
+    ("webbweave.slit_combine.extract", "step"),
+    ("webbweave.slit_combine.header", "products"),
+    ("webbweave.slit_combine.plots", "report"),
+    ("webbweave.slit_combine.splitting", "products"),
     ("webbweave.*.*_products", "products"),
     ("webbweave.*.products", "products"),  # between data models and arrays, for the step
     ("webbweave.*.sources", "products"),
