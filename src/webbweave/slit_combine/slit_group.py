@@ -12,7 +12,6 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
-from webbweave.report.slit_figures import draw_differences, draw_profile
 from webbweave.slit_combine import group_calibration as calibration
 from webbweave.slit_combine.group_options import (
     EXTENDED_CALIBRATION,
@@ -27,6 +26,7 @@ from webbweave.slit_combine.group_sky import GroupSky
 from webbweave.slit_combine.inputs import open_exposures, read_sky_file
 from webbweave.slit_combine.mask_bits import MaskBit
 from webbweave.slit_combine.metadata import check_one_mode, info_table, slit_table
+from webbweave.slit_combine.plots import plot_2d_differences, plot_profile
 from webbweave.slit_combine.reference import global_sky
 
 __all__ = ["SlitGroup"]
@@ -478,7 +478,7 @@ class SlitGroup(GroupSky):
         `~matplotlib.figure.Figure`
             A row for each nod.
         """
-        return draw_differences(self, fit, clip_sigma, kws, figsize)
+        return plot_2d_differences(self, fit, clip_sigma, kws, figsize)
 
     def plot_profile(
         self,
@@ -506,7 +506,7 @@ class SlitGroup(GroupSky):
         `~matplotlib.figure.Figure`
             The figure.
         """
-        return draw_profile(self, exp, ax, fit_result, ymax)
+        return plot_profile(self, exp, ax, fit_result, ymax)
 
 
 def _options(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
