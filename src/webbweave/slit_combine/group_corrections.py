@@ -344,7 +344,7 @@ class GroupCorrections(GroupState):
             dilate=dilate_structure,
         )
         if in_place:
-            self.mask_out(bad, MaskBit.OUTLIER_2D)
+            self.mask_out(bad, MaskBit.TWO_D)
         return ~bad
 
 

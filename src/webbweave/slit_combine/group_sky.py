@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult
 
+from webbweave.datamodels.background_spectra import read_background_spectra
 from webbweave.report.slit_figures import draw_shutter_offset, draw_sky
 from webbweave.slit_combine.background import background_sky, fit_background_scale
 from webbweave.slit_combine.barshadow import bar_transmission, shutter_shift
@@ -19,7 +20,6 @@ from webbweave.slit_combine.grids import GRATING_LIMITS, standard_wavelength_gri
 from webbweave.slit_combine.group_fits import GroupFits
 from webbweave.slit_combine.group_options import refuse_unknown
 from webbweave.slit_combine.group_state import PIXELS_PER_SHUTTER
-from webbweave.slit_combine.inputs import background_file, read_background
 from webbweave.slit_combine.mask_bits import MaskBit
 from webbweave.slit_combine.shutter_offset import fit_shutter_offset
 from webbweave.slit_combine.sky import estimate_sky
@@ -176,11 +176,10 @@ class GroupSky(GroupFits):
         refuse_unknown(kwargs, _BACKGROUND_ARGUMENTS, compat=self.compat)
         if skip_h_gratings and self.grating.upper().endswith("H"):
             return None
-        files = [background_file(path, slit.name) for slit in self.slits]
-        if not all(file.is_file() for file in files):
+        spectra = read_background_spectra([slit.name for slit in self.slits], path)
+        if spectra is None:
             return None
         area = [slit.number("meta.photometry.pixelarea_steradians") for slit in self.slits]
-        spectra = [read_background(file) for file in files]
         sky2d, var_sky = background_sky(
             self.wave, self.phot_corr, self.pathloss_corr, spectra, area
         )

@@ -13,19 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-from webbweave.datamodels import get_path, header_entries, read_model, read_table, tree_of
+from webbweave.datamodels import get_path, header_entries, read_model, tree_of
 from webbweave.errors import InputError
 from webbweave.slit_combine.exposure import Scales, SlitExposure
 from webbweave.slit_combine.geometry import evaluate_wcs, scales_along_slit
 from webbweave.wcs import TemplateCache, fast_wcs
 
-__all__ = [
-    "background_file",
-    "open_exposure",
-    "open_exposures",
-    "read_background",
-    "read_sky_file",
-]
+__all__ = ["open_exposure", "open_exposures", "read_sky_file"]
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +34,6 @@ _OPTIONAL = {
 }
 #: What the arrays of an exposure without a WCS must say in its place.
 _EVALUATED = ("wave", "slit_y")
-#: Columns of a background spectrum, and the area of a pixel that one is for which does not say so
-#: [steradian] (msaexp).
-_BACKGROUND_COLUMNS = ("wave", "p50", "perr")
-_REFERENCE_AREA = 4.88e-13
 
 
 def open_exposures(
@@ -283,53 +273,3 @@ def read_sky_file(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.flo
     if len(table) < 2 or not (np.diff(table[:, 0]) > 0).all():
         raise InputError(f"{path}: expected ascending wavelengths, found {len(table)} rows")
     return table[:, 0].copy(), table[:, 1].copy()
-
-
-def background_file(folder: str | Path, name: str) -> Path:
-    """
-    Say where the background spectrum of an exposure is.
-
-    Parameters
-    ----------
-    folder : str or path
-        The folder.
-    name : str
-        File name of the exposure.
-
-    Returns
-    -------
-    path
-        The first four parts of the name, and ``_gbkg.fits``.
-    """
-    return Path(folder) / ("_".join(name.split("_")[:4]) + "_gbkg.fits")
-
-
-def read_background(
-    path: str | Path,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
-    """
-    Read the background spectrum of an exposure.
-
-    Parameters
-    ----------
-    path : str or path
-        A table with the columns ``wave`` [micron], ``p50`` and ``perr`` [microjansky per pixel].
-
-    Returns
-    -------
-    wave, flux, error : ndarray of float64
-        Its columns.
-    reference_area : float
-        The area of a pixel that it is for [steradian].
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or has no such columns.
-    """
-    table = read_table(path)
-    missing = [name for name in _BACKGROUND_COLUMNS if name not in table.colnames]
-    if missing:
-        raise InputError(f"{path}: has no column {', '.join(missing)}")
-    wave, flux, error = (np.asarray(table[name], np.float64).copy() for name in _BACKGROUND_COLUMNS)
-    return wave, flux, error, float(table.meta.get("REFPAREA", _REFERENCE_AREA))
