@@ -55,6 +55,7 @@ ROOMS = [
     ("webbweave.*.sources", "products"),
     ("webbweave.slit_combine.inputs", "products"),
     ("webbweave.slit_combine.slit_group", "step"),  # opens files, calls the algorithms
+    ("webbweave.slit_combine.group_*", "step"),  # and its base classes
     ("webbweave.*.many", "step"),  # the step on each of many sources
     ("webbweave.*.*_step", "step"),
     ("webbweave.*.*", "algorithm"),

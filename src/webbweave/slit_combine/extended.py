@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,15 +171,15 @@ def shutter_flat_values(
 
 def _shutter_basis(
     centre: float, n_function: int, limits: tuple[float, float], *, compat: bool
-) -> NDArray[Any]:
+) -> Array:
     """The spline basis at a shutter; that of msaexp is of a grid with a step above 1."""
     low, high = limits
     if not compat:
         rows = design(np.clip([float(centre)], low, high), n_function, low, high)
-        return rows.dense()[0]
+        return np.asarray(rows.dense()[0])
     grid = np.linspace(low, high, round(high - low))
     rows = design(grid, n_function, low, high, clip=True)
-    return rows.dense()[round(centre - low)]
+    return np.asarray(rows.dense()[round(centre - low)])
 
 
 def fixed_slit_profile(exposure: SlitExposure, trace: Array) -> Array | None:

@@ -558,9 +558,11 @@ def _median_of_finite(planes: Plane) -> Plane:
 
 def _footprint(dilate: ArrayLike | None) -> Mask | None:
     """Give what pixels grow by; None if they do not."""
-    if dilate is None or dilate is False:
+    if dilate is None:
         return None
-    footprint = SQUARE if dilate is True else np.asarray(dilate, np.bool_)
+    if isinstance(dilate, bool):
+        return SQUARE if dilate else None
+    footprint = np.asarray(dilate, np.bool_)
     if footprint.ndim != 2:
         raise ValueError(f"expected a footprint of two axes, found shape {footprint.shape}")
     return footprint

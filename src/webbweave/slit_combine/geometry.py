@@ -112,7 +112,7 @@ def scales_along_slit(wcs: FastWcs, wave: Array, slit_y: Array) -> Scales | None
     slit = slit[inside]
     start = np.interp(slit, line[0], line[1]), np.interp(slit, line[0], line[2])
     forward = wcs.program("detector", "slit_frame", outputs=[-2, -1])
-    x, y = _newton(forward, start, slit, np.full_like(slit, middle * _MICRON))
+    _, y = _newton(forward, start, slit, np.full_like(slit, middle * _MICRON))
     frame = "v2v3vacorr" if "v2v3vacorr" in wcs.available_frames else "v2v3"
     to_sky = wcs.program("slit_frame", frame, outputs=[0, 1])
     v2, v3 = to_sky(np.zeros_like(slit), slit, np.full_like(slit, middle * _MICRON))

@@ -268,7 +268,7 @@ def apply_bar(state: GroupState) -> bool:
     if first or state.compat:
         state.orig_bar = state.bar.copy()
     with np.errstate(divide="ignore", invalid="ignore"):
-        _scale(state, state.bar / bar, MaskBit.NO_BAR)
+        _scale(state, state.bar / bar, MaskBit.BAR)
     state.bar = bar
     meta["own_barshadow"], meta["wrapped_barshadow"] = True, wrapped
     return True
@@ -310,7 +310,7 @@ def apply_normalization(state: GroupState) -> bool:
             return False
         corrections.append(correction)
     state.normalization = np.stack(corrections)
-    _scale(state, state.normalization, MaskBit.NO_CALIBRATION)
+    _scale(state, state.normalization, MaskBit.NORMALIZATION)
     return True
 
 
@@ -328,7 +328,7 @@ def mask_shutters(state: GroupState) -> None:
         with np.errstate(invalid="ignore"):
             bad = np.abs(u - name) < _SHUTTER_HALF_WIDTH
         state.sci[bad] = np.nan
-        state.mask_out(bad, MaskBit.SHUTTER)
+        state.mask_out(bad, MaskBit.STUCK)
 
 
 def mask_multiple(state: GroupState) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import iterate_structure
 
+from webbweave.report.slit_figures import draw_flagged_profile
 from webbweave.slit_combine import group_calibration as calibration
 from webbweave.slit_combine.flags import (
     PLUS,
@@ -246,9 +247,7 @@ class GroupCorrections(GroupState):
         self.mask_out(found, MaskBit.PROFILE)
         if not make_plot:
             return None
-        from webbweave.report.slit_figures import plot_flagged_profile
-
-        return plot_flagged_profile(self.yslit, data, mask & found)
+        return draw_flagged_profile(self.yslit, data, mask & found, self.name)
 
     def flag_hot_cold_pixels(
         self,
@@ -345,7 +344,7 @@ class GroupCorrections(GroupState):
             dilate=dilate_structure,
         )
         if in_place:
-            self.mask_out(bad, MaskBit.OUTLIER_2D)
+            self.mask_out(bad, MaskBit.TWO_D)
         return ~bad
 
 

@@ -36,12 +36,13 @@ _FIT_ARGUMENTS = (
 class GroupFits(GroupCorrections):
     """A group with its nod differences and the fits to them."""
 
+    _fit_options: FitOptions | None = None
+
     @property
     def fit_options(self) -> FitOptions:
         """The constants of the fits; assign another `FitOptions` to change them."""
-        options = self.__dict__.get("_fit_options")
-        if options is not None:
-            return options
+        if self._fit_options is not None:
+            return self._fit_options
         return FitOptions.peer() if self.compat else FitOptions()
 
     @fit_options.setter

@@ -12,6 +12,7 @@ from webbweave.slit_combine.barshadow import BAR_MODES
 
 __all__ = [
     "EXTENDED_CALIBRATION",
+    "IMAGE_STYLE",
     "META_COMMENTS",
     "NOTHING",
     "WEIGHT_TYPES",
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 #: Sensitivities below this part of the largest are not used.
 EXTENDED_CALIBRATION: Mapping[str, Any] = MappingProxyType({"threshold": 0.01})
+#: How images of differences are drawn, as in msaexp.
+IMAGE_STYLE: Mapping[str, Any] = MappingProxyType({"cmap": "bone_r", "interpolation": "hanning"})
 #: How pixels are weighted in the combination.
 WEIGHT_TYPES = ("ivm", "poisson", "exptime", "exptime_bar", "mask")
 

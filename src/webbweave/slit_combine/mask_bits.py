@@ -1,4 +1,4 @@
-"""Which test masked a pixel: the bits of a plane that stands beside the mask."""
+"""Which test masked a pixel."""
 
 from __future__ import annotations
 
@@ -7,101 +7,37 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MaskBit", "count_bits", "new_bits", "set_bits"]
+__all__ = ["MaskBit", "count_bits"]
 
 
 class MaskBit(IntFlag):
     """
-    The tests that mask pixels, in the order in which they are made.
+    Reasons for a pixel not to be used.
 
-    A pixel that failed several tests has several bits; a pixel that failed none has 0 and is valid.
+    A pixel may have several: each test marks what it finds among the pixels that were used until
+    then, and the tests of `SlitGroup.parse_data` what they find among all.
     """
 
-    #: The data quality of the pipeline says that it is bad.
-    DQ = 1 << 0
-    #: In the table of additional bad pixels, or at the edge of the detector.
-    EXTRA_DQ = 1 << 1
-    #: Near a shutter that failed open.
-    FAILED_OPEN = 1 << 2
-    #: Flux, variance or flux calibration are missing, or the flux is exactly 0.
-    NO_DATA = 1 << 3
-    #: Brighter than any source of this mode is.
-    TOO_BRIGHT = 1 << 4
-    #: More negative than noise.
-    NEGATIVE = 1 << 5
-    #: Far more read noise than the others have.
-    NOISY = 1 << 6
-    #: At the border of the slit, or outside.
-    BORDER = 1 << 7
-    #: Hot in this exposure.
-    HOT_PIXEL = 1 << 8
-    #: No flat field, no normalisation or no flux calibration here.
-    NO_CALIBRATION = 1 << 9
-    #: The bar shadow is unknown here.
-    NO_BAR = 1 << 10
-    #: Behind the bar between shutters.
-    BAR = 1 << 11
-    #: In a shutter that is stuck, or was named as bad.
-    SHUTTER = 1 << 12
-    #: Hot or cold in several exposures.
-    HOT_COLD = 1 << 13
-    #: Brighter than anything in the trace.
-    TRACE = 1 << 14
-    #: Far from its neighbours in wavelength, in all exposures.
-    OUTLIER_2D = 1 << 15
-    #: Brighter than what the distribution in the trace lets expect.
-    PERCENTILE = 1 << 16
-    #: Far from the model of the sky, or with an extreme variance among its pixels.
-    SKY = 1 << 17
-    #: Far from the profile across the dispersion.
-    PROFILE = 1 << 18
-    #: Masked in too many of the exposures.
-    MULTIPLE = 1 << 19
-    #: No background spectrum, or one without a variance.
-    BACKGROUND = 1 << 20
-    #: Left out of the cross-dispersion range that was asked for.
-    CROSS_DISPERSION = 1 << 21
-    #: Masked by the user.
-    USER = 1 << 22
-
-
-def new_bits(shape: tuple[int, ...]) -> NDArray[np.uint32]:
-    """
-    Make a plane on which no test has masked anything.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        That of the mask.
-
-    Returns
-    -------
-    ndarray of uint32
-        Zeros.
-    """
-    return np.zeros(shape, np.uint32)
-
-
-def set_bits(bits: NDArray[np.uint32], flagged: NDArray[np.bool_], bit: MaskBit) -> None:
-    """
-    Note, in place, that a test has masked pixels.
-
-    Parameters
-    ----------
-    bits : ndarray of uint32
-        The plane.
-    flagged : ndarray of bool
-        What the test found; its shape may be that of one exposure, for all of them.
-    bit : MaskBit
-        Which test it was.
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-    """
-    found = np.broadcast_to(np.asarray(flagged, np.bool_), bits.shape)
-    bits |= np.where(found, np.uint32(bit), np.uint32(0))
+    DQ = 1  #: A bad bit in the data quality plane.
+    EXTRA_DQ = 2  #: In the table of additional bad pixels, or at the edge of the detector.
+    FAILED_OPEN = 4  #: Beside light of a shutter that failed open.
+    NOT_FINITE = 8  #: No finite value or variance, no flux calibration, or exactly zero.
+    TOO_BRIGHT = 16  #: Above the largest valid value.
+    TOO_NEGATIVE = 32  #: Below what noise can do.
+    NOISY = 64  #: Read noise far above that of the others.
+    BORDER = 128  #: Outside the slit, or next to its border.
+    BAR = 256  #: Behind a bar, or outside the range of the bar model.
+    STUCK = 512  #: In a shutter that is stuck closed.
+    NORMALIZATION = 1024  #: Without a normalisation.
+    HOT_COLD = 2048  #: Hot or cold in several exposures.
+    TRACE = 4096  #: Brighter than the trace, outside it.
+    TWO_D = 8192  #: Far from its neighbours in wavelength.
+    PERCENTILE = 16384  #: Brighter than the distribution of values allows.
+    SKY = 32768  #: Far from the sky model.
+    PROFILE = 65536  #: Far from the profile across the trace.
+    MULTIPLE = 131072  #: Bad in most of the exposures.
+    BACKGROUND = 262144  #: Without a background.
+    CROSS_DISPERSION = 524288  #: In rows that were asked not to be used.
 
 
 def count_bits(bits: NDArray[np.uint32]) -> dict[str, int]:
@@ -111,12 +47,12 @@ def count_bits(bits: NDArray[np.uint32]) -> dict[str, int]:
     Parameters
     ----------
     bits : ndarray of uint32
-        The plane.
+        The plane of `MaskBit`.
 
     Returns
     -------
     dict
         Numbers of pixels by the name of the test, for those that masked any.
     """
-    counts = {str(bit.name): int(np.count_nonzero(bits & np.uint32(bit.value))) for bit in MaskBit}
+    counts = {str(bit.name): int(np.count_nonzero(bits & np.uint32(bit))) for bit in MaskBit}
     return {name: n for name, n in counts.items() if n}

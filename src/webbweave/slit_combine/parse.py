@@ -350,10 +350,10 @@ def _bad_bits(
     if options.dilate_failed_open:
         grown = _dilated((dq & MSA_FAILED_OPEN) > 0, int(options.dilate_failed_open))
         mark(grown, MaskBit.FAILED_OPEN)
-    mark(~np.isfinite(sci) | ~np.isfinite(phot) | (sci == 0), MaskBit.NO_DATA)
+    mark(~np.isfinite(sci) | ~np.isfinite(phot) | (sci == 0), MaskBit.NOT_FINITE)
     variance = var_rnoise + var_poisson
     if not options.compat:
-        mark(~np.isfinite(variance), MaskBit.NO_DATA)
+        mark(~np.isfinite(variance), MaskBit.NOT_FINITE)
     with np.errstate(invalid="ignore"):
         _mark_extremes(exposure, sci, variance, var_rnoise, bits, options)
     border = ~np.isfinite(exposure.wave[cut])
@@ -376,11 +376,11 @@ def _mark_extremes(
     if exposure.get("meta.instrument.grating") == "PRISM" and good.any():
         if np.percentile(sci[good], _BRIGHT_PERCENTILE) < _PRISM_MAX_VALID:
             bits[sci > _PRISM_MAX_VALID] |= np.uint32(MaskBit.TOO_BRIGHT)
-        bits[sci < _PRISM_MIN_VALID_SN * np.sqrt(variance)] |= np.uint32(MaskBit.NEGATIVE)
+        bits[sci < _PRISM_MIN_VALID_SN * np.sqrt(variance)] |= np.uint32(MaskBit.TOO_NEGATIVE)
     good = bits == 0
     if good.any():
         limit = _NEGATIVE_THRESHOLD * np.sqrt(np.nanmedian(variance[good]))
-        bits[sci < limit] |= np.uint32(MaskBit.NEGATIVE)
+        bits[sci < limit] |= np.uint32(MaskBit.TOO_NEGATIVE)
         limit = _RNOISE_FACTOR * np.nanpercentile(var_rnoise[good], _RNOISE_PERCENTILE)
         bits[var_rnoise > limit] |= np.uint32(MaskBit.NOISY)
 

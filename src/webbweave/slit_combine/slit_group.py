@@ -13,18 +13,20 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
 from webbweave.slit_combine import group_calibration as calibration
-from webbweave.slit_combine.group_fits import GroupFits
 from webbweave.slit_combine.group_options import (
     EXTENDED_CALIBRATION,
+    IMAGE_STYLE,
     META_COMMENTS,
     NOTHING,
     check_choices,
     group_meta,
     refuse_unknown,
 )
+from webbweave.slit_combine.group_sky import GroupSky
 from webbweave.slit_combine.inputs import open_exposures, read_sky_file
 from webbweave.slit_combine.mask_bits import MaskBit
 from webbweave.slit_combine.metadata import check_one_mode, info_table, slit_table
+from webbweave.slit_combine.plots import plot_2d_differences, plot_profile
 from webbweave.slit_combine.reference import global_sky
 
 __all__ = ["SlitGroup"]
@@ -46,7 +48,7 @@ _IN_META = (
 )
 
 
-class SlitGroup(GroupFits):
+class SlitGroup(GroupSky):
     """
     A group of exposures of one slitlet, on a common footing.
 
@@ -449,6 +451,62 @@ class SlitGroup(GroupFits):
         if sky is not None:
             self.sky_arrays = sky
             self.meta["sky_file"], self.meta["has_sky_arrays"] = name, True
+
+    def plot_2d_differences(
+        self,
+        fit: Mapping[Any, Mapping[str, Any]] | None = None,
+        clip_sigma: float = 5,
+        kws: Mapping[str, Any] = IMAGE_STYLE,
+        figsize: tuple[float, float] = (6, 2),
+    ) -> Any:
+        """
+        Draw the differences of the nods.
+
+        Parameters
+        ----------
+        fit : dict, optional
+            The fits of the nods: their models and residuals are drawn too.
+        clip_sigma : float, optional
+            Limit of the grey scale [standard deviations].
+        kws : mapping, optional
+            Arguments of ``imshow``.
+        figsize : (float, float), optional
+            Size of an image [inch].
+
+        Returns
+        -------
+        `~matplotlib.figure.Figure`
+            A row for each nod.
+        """
+        return plot_2d_differences(self, fit, clip_sigma, kws, figsize)
+
+    def plot_profile(
+        self,
+        exp: Any = 1,
+        ax: Any = None,
+        fit_result: Mapping[str, Any] | None = None,
+        ymax: float = 0.2,
+    ) -> Any:
+        """
+        Draw the pixels of a difference across the trace.
+
+        Parameters
+        ----------
+        exp : object, optional
+            The nod.
+        ax : `~matplotlib.axes.Axes`, optional
+            Where to draw.
+        fit_result : dict, optional
+            The fit of this nod.
+        ymax : float, optional
+            Upper limit of the flux [microjansky].
+
+        Returns
+        -------
+        `~matplotlib.figure.Figure`
+            The figure.
+        """
+        return plot_profile(self, exp, ax, fit_result, ymax)
 
 
 def _options(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
