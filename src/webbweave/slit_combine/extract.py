@@ -19,7 +19,6 @@ from webbweave.datamodels.tables import save_table
 from webbweave.datamodels.writing import replace_atomically
 from webbweave.errors import InputError
 from webbweave.parallel import Submits, run_in_order
-from webbweave.report.style import png_bytes
 from webbweave.slit_combine.combine import combine_grating_group
 from webbweave.slit_combine.drizzle import DRIZZLE_KWS
 from webbweave.slit_combine.extract_plan import (
@@ -30,7 +29,6 @@ from webbweave.slit_combine.extract_plan import (
     reason_to_reject,
 )
 from webbweave.slit_combine.lookup_psf import set_lookup_prf
-from webbweave.slit_combine.plots import plot_2d_differences
 from webbweave.slit_combine.slit_group import SlitGroup
 from webbweave.slit_combine.splitting import split_visit_groups
 
@@ -390,6 +388,9 @@ class _Run:
 
 def _write(result: ExtractedSpectra, folder: Path, root: str, plots: dict[str, Any] | None) -> None:
     """Write products, figures and the summary."""
+    from webbweave.report.style import png_bytes
+    from webbweave.slit_combine.plots import plot_2d_differences
+
     target = result.target.lower()
     for mode, hdus in result.spectra.items():
         result.files.append(save_spectrum(hdus, folder / f"{root}_{mode}_{target}.spec.fits"))
