@@ -88,3 +88,31 @@ def test_errors_beyond_the_radius_of_search():
             assert np.hypot(*error.T).max() < 0.01
     assert solved[2.0] == 0  # nothing to be found within 2 arcsec
     assert solved[None] > 70  # up to 8 arcsec by default; the others have less than 15 matches
+
+
+@pytest.mark.parametrize("others", [1, 6])
+def test_few_stars_among_others(others):
+    """16 to 31 stars, and as many, or six times as many, sources without a counterpart."""
+    errors = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        stars = rng.uniform(-32, 32, (int(rng.integers(16, 32)), 2))
+        ref, img = (
+            np.concatenate(
+                [
+                    stars + rng.normal(0, 0.003, stars.shape),
+                    rng.uniform(-32, 32, (others * len(stars), 2)),
+                ]
+            )
+            for _ in range(2)
+        )
+        fitted = fit_lists(ref, img + np.array([0.9, -0.3]), 0.063, MatchOptions())
+        if fitted.correction is not None:
+            corners = np.array([[-32, -32], [-32, 32], [32, -32], [32, 32]])
+            error = fitted.correction(corners + np.array([0.9, -0.3])) - corners
+            errors.append(np.hypot(*error.T).max())
+    assert len(errors) > 35
+    assert np.median(errors) < 0.003
+    # Rarely, chance pairs hide the core of the real ones; the standard errors then say so.
+    assert np.mean(np.array(errors) > 0.01) < 0.05
+    assert max(errors) < 0.2
