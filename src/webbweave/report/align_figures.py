@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter
 from numpy.typing import NDArray
 
 from webbweave.report.style import (
@@ -32,6 +34,10 @@ _TYPICAL_ARROW = 95.0
 
 #: More arrows than this are not told apart; so many are drawn, evenly from the list.
 _MOST_ARROWS = 400
+
+#: Colours of a histogram of offsets go with this power of the number of pairs, so that single
+#: pairs are seen beside a peak of hundreds.
+_GAMMA = 0.4
 
 #: Round lengths of the arrow of the key [arcsec].
 _ROUND = np.outer(10.0 ** np.arange(-5, 3), [1, 2, 5]).ravel()
@@ -94,7 +100,9 @@ def draw_field(summary: AlignmentSummary, *, width: float = 9.6) -> Figure:
         axes.set_ylim(low[1] - margin, high[1] + margin)
         axes.set_xlabel(f"arcsec east of RA {summary.ra:.5f}°")
         axes.set_ylabel(f"arcsec north of DEC {summary.dec:+.5f}°")
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize="small", frameon=False)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, fontsize="small", frameon=False
+        )
     return figure
 
 
@@ -131,11 +139,12 @@ def draw_offsets(image: ImageSummary, *, width: float = 5.2) -> Figure:
             origin="lower",
             extent=(reach, -reach, -reach, reach),
             cmap=SIGNAL_COLOURS,
+            norm=PowerNorm(_GAMMA),
             interpolation="nearest",
         )
         figure.colorbar(drawn, ax=axes, pad=0.02, label="pairs")
         colour = "white" if peak.significant else ORANGE
-        side = max(4 * image.cell, 0.12 * reach, peak.width)
+        side = max(4 * image.cell, 0.14 * reach, peak.width)
         x, y = peak.shift
         axes.plot(x, y, "s", mfc="none", mec=colour, ms=72 * side / reach, mew=1.4)
         found = "Peak" if peak.significant else "No peak; the highest box"
@@ -167,8 +176,8 @@ def draw_residuals(image: ImageSummary, *, width: float = 9.6) -> Figure:
         pairs = (("before", image.before, ORANGE), ("after", image.after, BLUE))
         for axes, (title, residual, colour) in zip(panels, pairs, strict=True):
             _arrows(axes, image, residual, colour)
-            rms = 1000.0 * float(np.sqrt(np.mean(np.sum(residual**2, axis=1))))
-            axes.set_title(f"{title.capitalize()}: rms {rms:.1f} mas")
+            middle = 1000.0 * float(np.median(np.hypot(*residual.T)))
+            axes.set_title(f"{title.capitalize()}: median {middle:.1f} mas")
         panels[0].set_ylabel("arcsec north")
         figure.supxlabel(f"arcsec east; {len(image.points)} matched sources", fontsize="medium")
     return figure
@@ -227,6 +236,8 @@ def draw_magnitudes(image: ImageSummary, *, width: float = 5.2) -> Figure:
         upper.legend(fontsize="small", frameon=False)
         size = 1000.0 * np.hypot(*image.after.T)
         lower.semilogy(own, size, ".", ms=4, color=BLUE, alpha=0.6)
+        # Powers of ten would need the mathematics that the style leaves out.
+        lower.yaxis.set_major_formatter(FormatStrFormatter("%g"))
         lower.set_ylabel("distance, mas")
         lower.set_xlabel("instrumental magnitude, -2.5 log(flux)")
     return figure

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from webbweave.report import align_figures
 from webbweave.report.page import Page, Picture, Section, figure_uri, subtitle_of, write_page
@@ -22,7 +23,7 @@ _MOST_SECTIONS = 6
 #: Inches of the renderings of a figure.
 _BROAD, _NARROW, _MEDIUM = 9.6, 5.2, 7.2
 
-_FACTS = ("Group", "Sources", "Matched", "rms before", "rms after")
+_FACTS = ("Group", "Sources", "Matched", "Median before", "Median after")
 
 #: With fewer matched sources than this, a figure of them tells nothing.
 _LEAST = 3
@@ -104,13 +105,14 @@ def write_align_report(
     return write_page(path, page)
 
 
-def _rms(vectors: Any) -> float:
-    return float(np.sqrt(np.mean(np.sum(vectors**2, axis=1)))) if len(vectors) else np.nan
+def _middle(vectors: NDArray[np.float64]) -> float:
+    """The median length: an outlier that no fit used does not count."""
+    return float(np.median(np.hypot(*vectors.T))) if len(vectors) else np.nan
 
 
 def _shown(images: Sequence[ImageSummary]) -> set[str]:
     def rank(image: ImageSummary) -> tuple[bool, float]:
-        return align_figures.kind_of(image) != "failed", -np.nan_to_num(_rms(image.after))
+        return align_figures.kind_of(image) != "failed", -np.nan_to_num(_middle(image.after))
 
     drawable = [one for one in images if one.counts is not None or len(one.points) >= _LEAST]
     return {image.name for image in sorted(drawable, key=rank)[:_MOST_SECTIONS]}
@@ -127,8 +129,8 @@ def _facts(image: ImageSummary | None) -> tuple[str, ...]:
         image.group,
         f"{len(image.magnitude):,}",
         f"{len(image.matched):,}",
-        _mas(_rms(image.before)),
-        _mas(_rms(image.after)),
+        _mas(_middle(image.before)),
+        _mas(_middle(image.after)),
     )
 
 
@@ -141,9 +143,9 @@ def _key_figures(
         return figures
     groups = {image.group for image in summary.images}
     figures.append(("Exposures", f"{len(groups)}"))
-    for label, key in (("rms before", "before"), ("rms after", "after")):
+    for label, key in (("Median distance before", "before"), ("After", "after")):
         vectors = np.concatenate([np.zeros((0, 2)), *(getattr(i, key) for i in summary.images)])
-        figures.append((label, _mas(_rms(vectors))))
+        figures.append((label, _mas(_middle(vectors))))
     if summary.catalog:
         figures.append(("Catalog", f"{summary.catalog}, {len(summary.stars):,} stars"))
     return figures
