@@ -58,4 +58,4 @@ def _offset(arcsec: float) -> str:
 def _fit(values: Mapping[str, Any], stage: str) -> str:
     used, matched = values[f"{stage}_n_used"], values[f"{stage}_n_matched"]
     where = "stars of the catalog" if stage == "absolute" else "stars"
-    return f"{used} of {matched} {where}, rms {1000 * values[f'{stage}_rms']:.1f} mas"
+    return f"{used} of {matched} {where}, rms {1000 * values[f'{stage}_rms']:.2f} mas"
