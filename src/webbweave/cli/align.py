@@ -61,12 +61,14 @@ def _align(options: argparse.Namespace) -> int:
     step = make_step(_load(), options, given | {"output_dir": options.output_dir})
     step.summarises = options.report
     written: list[Path] = []
+    # Not run(): that makes the output folder before it knows whether there will be any output.
     with noted_interrupts(step.progress):
-        result = step.run(inputs)
+        result = step.process(inputs)
         outcomes = _outcomes(result)  # now: a file that is saved changes the name in its model
         if not step.dry_run:
             with step.progress.stage("save"):
                 for model in step.progress.track(result, "saving"):
+                    step.finalize_result(model, [])
                     written.append(step.save_model(model, force=True))
     if options.report:
         with step.progress.stage("report"):

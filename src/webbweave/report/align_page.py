@@ -18,7 +18,7 @@ __all__ = ["write_align_report"]
 
 #: Of more images than this, only so many have figures: those that failed, then those with the
 #: largest scatter.
-_MOST_SECTIONS = 6
+_MOST_SECTIONS = 4
 
 #: Inches of the renderings of a figure.
 _BROAD, _NARROW, _MEDIUM = 9.6, 5.2, 7.2
