@@ -284,7 +284,37 @@ def _places(
     return np.where(added, from_base, stack.yslit[exposures, of_pixel])
 
 
-def diff_samples(stack: SlitStack, difference: NodDifference, options: FitOptions) -> DiffSamples:
+def stack_spread(stack: SlitStack, options: FitOptions) -> Floats:
+    """
+    What the kernel has to know of the PSF, for all pixels.
+
+    Parameters
+    ----------
+    stack : SlitStack
+        The exposures.
+    options : FitOptions
+        Width of the PSF.
+
+    Returns
+    -------
+    ndarray of float64, shape (N, P)
+        See `psf_spread`.
+    """
+    return psf_spread(
+        stack.wave,
+        stack.psf_fwhm,
+        lookup=stack.lookup,
+        scale_fwhm=options.scale_fwhm,
+        fwhm_per_sigma=options.fwhm_per_sigma,
+    )
+
+
+def diff_samples(
+    stack: SlitStack,
+    difference: NodDifference,
+    options: FitOptions,
+    spread: Floats | None = None,
+) -> DiffSamples:
     """
     List the pixels that a fit to a difference uses.
 
@@ -296,6 +326,8 @@ def diff_samples(stack: SlitStack, difference: NodDifference, options: FitOption
         What is fitted.
     options : FitOptions
         Width of the PSF, and whether to work as the peer.
+    spread : ndarray of float64, shape (N, P), optional
+        That of `stack_spread`, if it is at hand.
 
     Returns
     -------
@@ -303,13 +335,7 @@ def diff_samples(stack: SlitStack, difference: NodDifference, options: FitOption
         The list.
     """
     ny, nx = stack.shape
-    spread = psf_spread(
-        stack.wave,
-        stack.psf_fwhm,
-        lookup=stack.lookup,
-        scale_fwhm=options.scale_fwhm,
-        fwhm_per_sigma=options.fwhm_per_sigma,
-    )
+    spread = stack_spread(stack, options) if spread is None else spread
     known = np.isfinite(spread)
     pos = stack.mask & known & difference.ipos[:, None]
     neg = negative_mask(stack, options) & known & difference.ineg[:, None]
