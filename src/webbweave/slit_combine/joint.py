@@ -165,7 +165,7 @@ class _Problem:
             for j in range(i + 1):
                 matrix[:, i, j] = matrix[:, j, i] = self.sums(w * design[i] * design[j])
         light = np.stack([self.sums(row) for row in design[:-1]], axis=1)
-        inverse, known = _invert(matrix, (light > _LEAST_LIGHT).all(axis=1))
+        inverse, known = _invert(matrix, np.all(light > _LEAST_LIGHT, axis=1))
         right = np.stack([self.sums(w * row * self.data) for row in design], axis=1)
         solution = np.einsum("bij,bj->bi", inverse, right)
         root = np.sqrt(w) * known[self.bins]
@@ -243,7 +243,13 @@ def _problem(
 ) -> _Problem:
     spread = stack_spread(stack, options)
     bins = _assign(stack.wave, grid)
-    valid = stack.mask & np.isfinite(spread) & (stack.var_total > 0.0) & (bins >= 0)
+    valid = (
+        stack.mask
+        & np.isfinite(stack.data)
+        & np.isfinite(spread)
+        & (stack.var_total > 0.0)
+        & (bins >= 0)
+    )
     place = np.flatnonzero(valid)
     if not place.size:
         raise ValueError("data: no pixel is valid")
