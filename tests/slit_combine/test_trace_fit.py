@@ -14,12 +14,8 @@ from webbweave.slit_combine.differences import diff_samples, nod_difference
 from webbweave.slit_combine.objective import Layout, TraceObjective, penalty
 from webbweave.slit_combine.options import FitOptions
 from webbweave.slit_combine.profiles import ProfileTable
-from webbweave.slit_combine.trace_fit import (
-    fit_all_traces,
-    fit_params_by_sn,
-    fit_single_trace,
-    get_trace_sn,
-)
+from webbweave.slit_combine.trace_fit import fit_all_traces, fit_single_trace
+from webbweave.slit_combine.trace_sn import fit_params_by_sn, get_trace_sn
 
 PEER = FitOptions.peer()
 FREE = FitOptions().without_priors()

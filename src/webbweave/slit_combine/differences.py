@@ -78,23 +78,26 @@ class NodDifference:
         return self.pos.read_variance + self.neg.read_variance
 
 
-def negative_mask(stack: SlitStack, options: FitOptions) -> Flags:
+def valid_masks(stack: SlitStack, options: FitOptions) -> tuple[Flags, Flags]:
     """
-    The pixels that may be subtracted.
+    The pixels that may be added, and those that may be subtracted.
 
     Parameters
     ----------
     stack : SlitStack
         The exposures.
     options : FitOptions
-        In the mode of the peer, the mask of the data.
+        In the mode of the peer, both are the mask of the data.
 
     Returns
     -------
-    ndarray of bool, shape (N, P)
+    pos, neg : ndarray of bool, shape (N, P)
         True where they may.
     """
-    return stack.mask if options.compat else stack.mask & stack.bkg_mask
+    if options.compat:
+        return stack.mask, stack.mask
+    pos = stack.mask & np.isfinite(stack.data)
+    return pos, pos & stack.bkg_mask
 
 
 def _side(
@@ -145,9 +148,9 @@ def nod_difference(stack: SlitStack, exp: Any, options: FitOptions | None = None
     options = FitOptions() if options is None else options
     ipos = stack.nods[exp]
     ineg = ~ipos if stack.diffs else np.zeros_like(ipos)
-    pos = _side(stack, ipos, stack.mask, stack.mask, options)
+    good, mask = valid_masks(stack, options)
+    pos = _side(stack, ipos, good, good, options)
     if ineg.any():
-        mask = negative_mask(stack, options)
         neg = _side(stack, ineg, mask, stack.bkg_mask if options.compat else mask, options)
     else:
         zero = np.zeros(stack.mask.shape[1])
@@ -284,7 +287,37 @@ def _places(
     return np.where(added, from_base, stack.yslit[exposures, of_pixel])
 
 
-def diff_samples(stack: SlitStack, difference: NodDifference, options: FitOptions) -> DiffSamples:
+def stack_spread(stack: SlitStack, options: FitOptions) -> Floats:
+    """
+    What the kernel has to know of the PSF, for all pixels.
+
+    Parameters
+    ----------
+    stack : SlitStack
+        The exposures.
+    options : FitOptions
+        Width of the PSF.
+
+    Returns
+    -------
+    ndarray of float64, shape (N, P)
+        See `psf_spread`.
+    """
+    return psf_spread(
+        stack.wave,
+        stack.psf_fwhm,
+        lookup=stack.lookup,
+        scale_fwhm=options.scale_fwhm,
+        fwhm_per_sigma=options.fwhm_per_sigma,
+    )
+
+
+def diff_samples(
+    stack: SlitStack,
+    difference: NodDifference,
+    options: FitOptions,
+    spread: Floats | None = None,
+) -> DiffSamples:
     """
     List the pixels that a fit to a difference uses.
 
@@ -296,6 +329,8 @@ def diff_samples(stack: SlitStack, difference: NodDifference, options: FitOption
         What is fitted.
     options : FitOptions
         Width of the PSF, and whether to work as the peer.
+    spread : ndarray of float64, shape (N, P), optional
+        That of `stack_spread`, if it is at hand.
 
     Returns
     -------
@@ -303,16 +338,11 @@ def diff_samples(stack: SlitStack, difference: NodDifference, options: FitOption
         The list.
     """
     ny, nx = stack.shape
-    spread = psf_spread(
-        stack.wave,
-        stack.psf_fwhm,
-        lookup=stack.lookup,
-        scale_fwhm=options.scale_fwhm,
-        fwhm_per_sigma=options.fwhm_per_sigma,
-    )
+    spread = stack_spread(stack, options) if spread is None else spread
     known = np.isfinite(spread)
-    pos = stack.mask & known & difference.ipos[:, None]
-    neg = negative_mask(stack, options) & known & difference.ineg[:, None]
+    good, mask = valid_masks(stack, options)
+    pos = good & known & difference.ipos[:, None]
+    neg = mask & known & difference.ineg[:, None]
     n_pos, n_neg = pos.sum(axis=0), neg.sum(axis=0)
     diff, variance, read = difference.diff, difference.variance, difference.read_variance
     with np.errstate(invalid="ignore"):
