@@ -396,6 +396,7 @@ def hot_cold_pixels(
     min_exposures: int = -1,
     n_position: int = 1,
     dilate: ArrayLike | None = None,
+    compat: bool = False,
 ) -> HotColdPixels:
     """
     Find pixels that are bright or faint in several exposures, where the source has moved on.
@@ -411,12 +412,14 @@ def hot_cold_pixels(
     absolute : bool, optional
         These are fluxes; else percentiles of all fluxes.
     min_exposures : int, optional
-        In how many exposures, but no less than two; a number below 1 counts those that a position
-        has on average.
+        In how many exposures, but no less than two; a number below 1 is added to that of all.
     n_position : int, optional
-        Number of nod positions.
+        Number of nod positions; it matters with `compat` only.
     dilate : array_like of bool, optional
         Footprint by which what was found grows, as in `percentile_outliers`.
+    compat : bool, optional
+        As msaexp: a `min_exposures` below 1 stands for so many times the exposures that a position
+        has, 1 for -1; so a bright source is hot if it was exposed twice in one place.
 
     Returns
     -------
@@ -432,7 +435,10 @@ def hot_cold_pixels(
     if n_position < 1:
         raise ValueError(f"the number of nod positions must be positive, found {n_position}")
     n_pixel = _check_shape(flux, shape)
-    least = min_exposures if min_exposures >= 1 else -min_exposures * len(flux) // n_position
+    least = min_exposures
+    if least < 1:
+        each = -min_exposures * len(flux) // n_position
+        least = each if compat else len(flux) + min_exposures
     low, high = cold, hot
     if not absolute:
         finite = flux[np.isfinite(flux)]
