@@ -347,7 +347,7 @@ def _solve(
         raise ValueError("wings: a tabulated profile has its own")
     layout = Layout(fix_sigma=arguments.fix_sigma, wings=options.wings, compat=options.compat)
     start = arguments.start(layout)
-    samples = prepared.samples.at(stack, options)
+    samples = prepared.samples.at(stack)
     if not samples.diff.size:
         raise ValueError(f"nod {exp!r}: no pixel of the difference is valid")
     objective = TraceObjective(samples, stack.lookup, options, layout, arguments.force_positive)
