@@ -44,9 +44,18 @@ ROOMS = [
     ("webbweave.cli.*", "cli"),
     ("webbweave.__main__", "cli"),
     ("webbweave", "package"),
+    ("webbweave.slit_combine.combine", "products"),
+    ("webbweave.slit_combine.drizzle", "products"),
+    ("webbweave.slit_combine.extract", "step"),
+    ("webbweave.slit_combine.header", "products"),
+    ("webbweave.slit_combine.plots", "report"),
+    ("webbweave.slit_combine.splitting", "products"),
     ("webbweave.*.*_products", "products"),
     ("webbweave.*.products", "products"),  # between data models and arrays, for the step
     ("webbweave.*.sources", "products"),
+    ("webbweave.slit_combine.inputs", "products"),
+    ("webbweave.slit_combine.slit_group", "step"),  # opens files, calls the algorithms
+    ("webbweave.slit_combine.group_*", "step"),  # and its base classes
     ("webbweave.*.many", "step"),  # the step on each of many sources
     ("webbweave.*.*_step", "step"),
     ("webbweave.*.*", "algorithm"),
@@ -59,7 +68,7 @@ ARROWS = {
     "base": {"kernels"},
     "data": {"base"},
     "wcs": {"base", "kernels"},
-    "algorithm": {"base", "kernels", "wcs"},
+    "algorithm": {"base", "kernels", "wcs", "data"},  # reference tables are data
     "datamodels": {"base", "kernels", "wcs", "data", "package"},
     "stpipe": {"base", "datamodels", "package"},
     "report": {"base", "algorithm", "data", "datamodels", "topic", "package"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["example_exposures"]
+__all__ = ["example_exposures", "reference_path"]
 
 
 def example_exposures() -> list[Path]:
@@ -18,3 +18,20 @@ def example_exposures() -> list[Path]:
     """
     folder = Path(__file__).parent / "nirspec_msa"
     return sorted(folder.glob("jw*_phot.*.fits"))
+
+
+def reference_path(name: str) -> Path:
+    """
+    Locate a reference table of NIRSpec.
+
+    Parameters
+    ----------
+    name : str
+        The file, as in the README beside the tables.
+
+    Returns
+    -------
+    path
+        Where it is.
+    """
+    return Path(__file__).parent / "nirspec_msa" / name
