@@ -14,12 +14,8 @@ from webbweave.slit_combine.differences import diff_samples, nod_difference
 from webbweave.slit_combine.objective import Layout, TraceObjective, penalty
 from webbweave.slit_combine.options import FitOptions
 from webbweave.slit_combine.profiles import ProfileTable
-from webbweave.slit_combine.trace_fit import (
-    fit_all_traces,
-    fit_params_by_sn,
-    fit_single_trace,
-    get_trace_sn,
-)
+from webbweave.slit_combine.trace_fit import fit_all_traces, fit_single_trace
+from webbweave.slit_combine.trace_sn import fit_params_by_sn, get_trace_sn
 
 PEER = FitOptions.peer()
 FREE = FitOptions().without_priors()
@@ -338,3 +334,17 @@ def test_nothing_valid_is_an_error_and_dead_columns_are_not():
     with pytest.raises(ValueError, match="nod 1: no pixel of the difference is valid"):
         fit_single_trace(stack_of(case), 1, degree=0)
     assert stack.mask is not None
+
+
+@pytest.mark.parametrize("n", [2, 4, 6, 9])
+@pytest.mark.parametrize(("grating", "fixed_slit"), [("PRISM", False), ("G140M", True)])
+def test_any_number_of_exposures_without_noise_is_exact(n, grating, fixed_slit):
+    case = make_slitlet(None, n_exposures=n, shape=(25, 8), grating=grating, fixed_slit=fixed_slit)
+    fits, stack = fit_all_traces(
+        stack_of(case), niter=8, ref_exp="auto", degree=0, force_positive=False, options=FREE
+    )
+    for fit in fits.values():
+        assert fit["sigma"] == pytest.approx(0.6, abs=2e-3)  # the walls push it
+        assert fit["trace_coeffs"] == pytest.approx([0.3], abs=1e-3)
+        np.testing.assert_allclose(fit["snum"] / fit["sden"], case.column_flux(), rtol=2e-3)
+    assert stack.n == n

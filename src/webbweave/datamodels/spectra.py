@@ -38,8 +38,8 @@ _STRUCTURE = frozenset(
         *("DATASUM", "NEXTEND", "COMMENT", "HISTORY", "WCSAXES"),
     )
 )
-#: Lengths of a card and of a block of FITS [byte].
-_CARD, _BLOCK = 80, 2880
+#: Lengths of a keyword, of a card and of a block of FITS [byte].
+_KEYWORD, _CARD, _BLOCK = 8, 80, 2880
 #: Formats of columns of FITS.
 _FORMS = {">f8": "D", ">f4": "E", ">i8": "K"}
 #: A value of FITS has at most this many characters; longer ones are continued, which old readers
@@ -157,16 +157,18 @@ def set_cards(header: Header, cards: Mapping[str, Any]) -> None:
         characters become HIERARCH cards; numbers that are not finite, lists and None are written
         as text.
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Keyword name.*HIERARCH")
-        warnings.filterwarnings("ignore", message="Card is too long")
-        for key, entry in cards.items():
-            value, comment = entry if isinstance(entry, tuple) else (entry, "")
-            card = key.upper(), _plain(value), comment
-            if card[0] in header:
-                header[card[0]] = card[1:]
-            else:
-                header.append(card, end=True)  # without a search for where it belongs
+    for key, entry in cards.items():
+        value, comment = entry if isinstance(entry, tuple) else (entry, "")
+        name, plain = key.upper(), _plain(value)
+        # What does not fit would be cut with a warning, and is cut before.
+        long = len(name) > _KEYWORD
+        used = len(name) + len("HIERARCH  = ") if long else len("KEYWORD = ")
+        used += max(len(str(plain)) + 2, 0 if long else 20) + len(" / ")
+        card = name, plain, comment[: max(_CARD - used, 0)]
+        if name in header:
+            header[name] = card[1:]
+        else:  # at the end, without a search for where it belongs
+            header.append((f"HIERARCH {name}" if long else name, *card[1:]), end=True)
 
 
 def _plain(value: Any) -> Any:

@@ -67,10 +67,17 @@ class GroupFits(GroupCorrections):
         SlitStack
             The arrays in double precision.
         """
+        data, sky, mask = self.data, self.sky_background, self.mask
+        known = np.isfinite(data) & np.isfinite(sky)
+        if self.compat:
+            # Pixels beyond the wavelengths of the sky stay, and count as zeros.
+            data, sky = np.where(mask & ~known, 0.0, data), np.where(known, sky, 0.0)
+        else:
+            mask = mask & known
         return SlitStack.build(
             shape=self.sh,
-            data=self.data,
-            mask=self.mask,
+            data=data,
+            mask=mask,
             var_total=self.var_total,
             var_rnoise=self.var_rnoise,
             wave=self.wave,
@@ -78,7 +85,7 @@ class GroupFits(GroupCorrections):
             base_coeffs=self.base_coeffs,
             nods=self.unp,
             bkg_mask=self.bkg_mask,
-            sky_background=self.sky_background,
+            sky_background=sky,
             trace_coeffs=self.trace_coeffs,
             reference=self.calc_reference_exposure,
             diffs=bool(self.meta["diffs"]),

@@ -213,4 +213,4 @@ def _binned(place: Array, values: Array, weight: Array) -> tuple[Array, Array]:
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.bincount(cell - first, weights=values * weight) / total
     centres = (np.arange(total.size) + first + 0.5) * _BIN
-    return centres[used], mean[used]
+    return centres[used].astype(np.float64), mean[used]
