@@ -60,8 +60,8 @@ _STEEP = 1e-4
 # A power of the coordinate along the trace is at least so large: a trace of one column has a scale.
 _LEAST_LEVER = 0.01
 
-# The status of L-BFGS-B when its line search failed.
-_STUMBLED = 2
+# The statuses of minimisers when their line search failed.
+_STUMBLED = {"l-bfgs-b": 2, "slsqp": 8}
 
 
 class TraceFit(TypedDict):
@@ -161,7 +161,7 @@ def _minimize(
         ]
     found = minimize(function, start / unit, jac=True, method=name, **settings)
     theta, calls, success = np.atleast_1d(found.x) * unit, int(found.nfev), bool(found.success)
-    if name == "l-bfgs-b" and found.status == _STUMBLED:
+    if _STUMBLED.get(name) == found.status:
         # Clipped and tabulated profiles have kinks.
         again = _minimize(objective, theta, "powell", tol, bounds)
         calls += again[2]
@@ -195,7 +195,7 @@ def fit_single_trace(
     x0: ArrayLike | None = None,
     initial_sigma: float = 3.0,
     force_positive: bool = True,
-    method: str = "L-BFGS-B",
+    method: str = "SLSQP",
     tol: float = 1e-6,
     evaluate: bool = False,
     degree: int = 2,
@@ -225,7 +225,8 @@ def fit_single_trace(
         The profile of the difference is 0 where it would be negative: only the light of this nod
         is fitted.
     method : str, optional
-        Minimiser of `scipy.optimize.minimize`, see `METHODS`.
+        Minimiser of `scipy.optimize.minimize`, see `METHODS`. The default finds what L-BFGS-B
+        finds, of which recent versions call threaded linear algebra for these few numbers.
     tol : float, optional
         Its tolerance.
     evaluate : bool, optional
@@ -284,7 +285,7 @@ class _Arguments:
     x0: ArrayLike | None = None
     initial_sigma: float = 3.0
     force_positive: bool = True
-    method: str = "L-BFGS-B"
+    method: str = "SLSQP"
     tol: float = 1e-6
     evaluate: bool = False
     degree: int = 2
