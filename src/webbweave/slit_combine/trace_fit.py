@@ -57,6 +57,10 @@ _FLAT, _FLATTEST = 1e-4, 1e-13
 _STEEP = 1e-4
 
 
+# The tolerance while traces still move: half a chi-squared is known to it, parameters to a
+# hundredth of their errors.
+_ROUGH = 1e-4
+
 # A power of the coordinate along the trace is at least so large: a trace of one column has a scale.
 _LEAST_LEVER = 0.01
 
@@ -487,10 +491,12 @@ def fit_all_traces(
         # The others follow the reference: only in the end it matters how well.
         for nod in groups if k == niter - 1 or reference is None else groups[:1]:
             arguments = plain
+            if reference is not None and k < niter - 1 and METHODS[plain.method.lower()]:
+                arguments = replace(plain, tol=max(plain.tol, _ROUGH))
             if reference is not None and nod != reference:
                 arguments = replace(plain, x0=found[reference].theta, evaluate=True)
             elif nod in begin:
-                arguments = replace(plain, x0=begin[nod].theta)
+                arguments = replace(arguments, x0=begin[nod].theta)
             found[nod] = one = _solve(used, nod, prepared[nod], options, arguments)
             better = one.chi2[1] - one.chi2[0] < dchi_threshold
             if reference is None and (evaluate or better):
