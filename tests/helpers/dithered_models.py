@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
+from star_fields import add_star
 from stdatamodels.jwst.datamodels import ImageModel
 from synthetic_image_wcs import PIXEL, SIZE, WCSINFO, image_wcs
 
-from webbweave.datamodels import tree_of
+from webbweave.datamodels import read_table, tree_of
 from webbweave.resample.tangent import TangentPlane
 
 
@@ -139,3 +140,20 @@ def _model(exposure, detector, wcs, info):
         "date": "2022-06-21",
     }
     return model
+
+
+def draw(field, rng, *, fwhm=2.2):
+    """Draw the stars of the catalogs into images, with noise and missing pixels."""
+    flux_of = {}
+    for model, path in zip(field.models, field.catalogs, strict=True):
+        table = read_table(path)
+        image = rng.normal(5.0, 1.0, (SIZE, SIZE))
+        ra, dec = model.meta.wcs(np.array(table["x"]), np.array(table["y"]))
+        for x, y, east, north in zip(table["x"], table["y"], ra, dec, strict=True):
+            # The same star has the same flux in each image, whatever its pointing error is.
+            key = round(east * 7200), round(north * 7200)
+            add_star(image, x, y, flux_of.setdefault(key, 10 ** rng.uniform(3.0, 5.0)), fwhm)
+        dq = (rng.random(image.shape) < 5e-4).astype(np.uint32)
+        image[dq > 0] = np.nan
+        model.data, model.dq = image.astype(np.float32), dq
+        model.err = np.ones(image.shape, dtype=np.float32)

@@ -4,30 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dithered_models import exposures
-from star_fields import add_star
-from synthetic_image_wcs import SIZE
+from dithered_models import draw, exposures
 
-from webbweave.datamodels import read_table
 from webbweave.tweakreg import TweakRegStep
 from webbweave.tweakreg.stages import MatchOptions, fit_lists
-
-
-def draw(field, rng):
-    """Draw the stars of the catalogs into images, with noise and missing pixels."""
-    flux_of = {}
-    for model, path in zip(field.models, field.catalogs, strict=True):
-        table = read_table(path)
-        image = rng.normal(5.0, 1.0, (SIZE, SIZE))
-        ra, dec = model.meta.wcs(np.array(table["x"]), np.array(table["y"]))
-        for x, y, east, north in zip(table["x"], table["y"], ra, dec, strict=True):
-            # The same star has the same flux in each image, whatever its pointing error is.
-            key = round(east * 7200), round(north * 7200)
-            add_star(image, x, y, flux_of.setdefault(key, 10 ** rng.uniform(3.0, 5.0)), 2.2)
-        dq = (rng.random(image.shape) < 5e-4).astype(np.uint32)
-        image[dq > 0] = np.nan
-        model.data, model.dq = image.astype(np.float32), dq
-        model.err = np.ones(image.shape, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")

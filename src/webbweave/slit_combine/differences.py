@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -213,10 +213,12 @@ class DiffSamples:
         Column of each.
     diff, variance, weight : ndarray of float64, shape (n_pixel,)
         Difference, its variance, and the inverse of the readout variance.
-    exposures, of_pixel : ndarray of int64, shape (n_sample,)
-        Exposure of each sample, and its pixel in the plane.
+    places : ndarray of int64, shape (n_sample,)
+        Index of each sample in the planes of all exposures, (N, P) raveled.
     share : ndarray of float64, shape (n_sample,)
-        What it adds to the profile of the pixel.
+        What it adds to the profile of the pixel; negative for subtracted exposures.
+    subtracted : ndarray of int64
+        Indices of the samples of these.
     kernel : tuple of ndarray
         All as the kernel takes it.
     """
@@ -226,30 +228,33 @@ class DiffSamples:
     diff: Floats
     variance: Floats
     weight: Floats
-    exposures: NDArray[np.int64]
-    of_pixel: NDArray[np.int64]
+    places: NDArray[np.int64]
     share: Floats
+    subtracted: NDArray[np.int64]
     kernel: tuple[NDArray[Any], ...]
 
-    def at(self, stack: SlitStack, options: FitOptions) -> DiffSamples:
+    @property
+    def spread(self) -> Floats:
+        """What the kernel has to know of the PSF, of each sample."""
+        return self.kernel[7]
+
+    def at(self, stack: SlitStack) -> DiffSamples:
         """
-        The same samples where the traces of a stack have them.
+        The same samples where the traces of a stack have the subtracted ones.
 
         Parameters
         ----------
         stack : SlitStack
             The exposures, with other traces than before.
-        options : FitOptions
-            As before.
 
         Returns
         -------
         DiffSamples
             The samples.
         """
-        y = _places(stack, self.exposures, self.of_pixel, self.share, options)
-        kernel = (*self.kernel[:6], y, *self.kernel[7:])
-        return DiffSamples(**{**self.__dict__, "kernel": kernel})
+        y = self.kernel[6].copy()
+        y[self.subtracted] = stack.yslit.reshape(-1)[self.places[self.subtracted]]
+        return replace(self, kernel=(*self.kernel[:6], y, *self.kernel[7:]))
 
     def column_sums(self, values: Floats) -> Floats:
         """
@@ -266,25 +271,18 @@ class DiffSamples:
             The sums.
         """
         sums = np.bincount(self.columns, weights=values, minlength=self.kernel[2].size)
-        return sums.astype(np.float64)  # without pixels, they are integers
+        return sums.astype(np.float64, copy=False)  # without pixels, they are integers
 
 
-def _places(
-    stack: SlitStack,
-    exposures: NDArray[np.int64],
-    of_pixel: NDArray[np.int64],
-    share: Floats,
-    options: FitOptions,
-) -> Floats:
-    """Distances of samples: of the subtracted ones from their trace, of others from its base."""
+def _from_base(stack: SlitStack, ipos: Flags, options: FitOptions) -> Floats:
+    """Distances of all pixels from the bases of the traces, (N, P)."""
     x = stack.columns()
-    base = np.stack([np.polyval(c, x) for c in stack.base_coeffs])
-    added = share > 0.0
-    which = exposures
-    if options.compat and added.any():  # the peer takes the trace of the first for all
-        which = np.full_like(exposures, exposures[added].min())
-    from_base = stack.ypix[of_pixel] - base[which, stack.xslit[of_pixel]]
-    return np.where(added, from_base, stack.yslit[exposures, of_pixel])
+    bases = [np.polyval(c, x) for c in stack.base_coeffs]
+    if options.compat:  # the peer takes that of the first for all
+        bases = [bases[int(np.argmax(ipos))]] * len(bases)
+    ny = stack.shape[0]
+    rows = np.arange(ny, dtype=np.float64)[:, None]
+    return (rows - np.stack(bases)[:, None, :]).reshape(len(bases), -1)
 
 
 def stack_spread(stack: SlitStack, options: FitOptions) -> Floats:
@@ -352,25 +350,37 @@ def diff_samples(
     by_column = np.flatnonzero(valid.reshape(ny, nx).T)
     columns = by_column // ny
     pixels = by_column % ny * nx + columns
-    used = (pos | neg)[:, pixels].T
-    rows, exposures = np.nonzero(used)
-    of_pixel = pixels[rows]
+    used = np.ascontiguousarray((pos | neg)[:, pixels].T)
+    n_used = np.count_nonzero(used, axis=1)
+    n_exposure = used.shape[1]
+    flat = np.flatnonzero(used)
+    rows = flat // n_exposure
+    exposures = flat - rows * n_exposure
+    places = exposures * (ny * nx) + pixels[rows]
     with np.errstate(divide="ignore"):
-        share = np.where(difference.ipos[exposures], 1.0 / n_pos[of_pixel], -1.0 / n_neg[of_pixel])
-    starts = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
-    column_start = np.searchsorted(columns, np.arange(nx + 1))
+        share = np.where(
+            difference.ipos[exposures], (1.0 / n_pos[pixels])[rows], (-1.0 / n_neg[pixels])[rows]
+        )
     weight = 1.0 / read[pixels]
-    kernel = (
-        column_start.astype(np.int64),
-        starts.astype(np.int64),
-        stack.columns(),
-        diff[pixels],
-        1.0 / np.sqrt(variance[pixels]),
-        weight,
-        _places(stack, exposures, of_pixel, share, options),
-        spread[exposures, of_pixel],
-        share,
+    samples = DiffSamples(
+        pixels=pixels,
+        columns=columns,
+        diff=diff[pixels],
+        variance=variance[pixels],
+        weight=weight,
+        places=places,
+        share=share,
+        subtracted=np.flatnonzero(share < 0.0),
+        kernel=(
+            np.searchsorted(columns, np.arange(nx + 1)).astype(np.int64),
+            np.concatenate([[0], np.cumsum(n_used)]).astype(np.int64),
+            stack.columns(),
+            diff[pixels],
+            1.0 / np.sqrt(variance[pixels]),
+            weight,
+            _from_base(stack, difference.ipos, options).reshape(-1)[places],
+            spread.reshape(-1)[places],
+            share,
+        ),
     )
-    return DiffSamples(
-        pixels, columns, diff[pixels], variance[pixels], weight, exposures, of_pixel, share, kernel
-    )
+    return samples.at(stack)

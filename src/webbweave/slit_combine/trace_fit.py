@@ -57,11 +57,15 @@ _FLAT, _FLATTEST = 1e-4, 1e-13
 _STEEP = 1e-4
 
 
+# The tolerance while traces still move: half a chi-squared is known to it, parameters to a
+# hundredth of their errors.
+_ROUGH = 1e-4
+
 # A power of the coordinate along the trace is at least so large: a trace of one column has a scale.
 _LEAST_LEVER = 0.01
 
-# The status of L-BFGS-B when its line search failed.
-_STUMBLED = 2
+# The statuses of minimisers when their line search failed.
+_STUMBLED = {"l-bfgs-b": 2, "slsqp": 8}
 
 
 class TraceFit(TypedDict):
@@ -161,7 +165,7 @@ def _minimize(
         ]
     found = minimize(function, start / unit, jac=True, method=name, **settings)
     theta, calls, success = np.atleast_1d(found.x) * unit, int(found.nfev), bool(found.success)
-    if name == "l-bfgs-b" and found.status == _STUMBLED:
+    if _STUMBLED.get(name) == found.status:
         # Clipped and tabulated profiles have kinks.
         again = _minimize(objective, theta, "powell", tol, bounds)
         calls += again[2]
@@ -195,7 +199,7 @@ def fit_single_trace(
     x0: ArrayLike | None = None,
     initial_sigma: float = 3.0,
     force_positive: bool = True,
-    method: str = "L-BFGS-B",
+    method: str = "SLSQP",
     tol: float = 1e-6,
     evaluate: bool = False,
     degree: int = 2,
@@ -225,7 +229,8 @@ def fit_single_trace(
         The profile of the difference is 0 where it would be negative: only the light of this nod
         is fitted.
     method : str, optional
-        Minimiser of `scipy.optimize.minimize`, see `METHODS`.
+        Minimiser of `scipy.optimize.minimize`, see `METHODS`. The default finds what L-BFGS-B
+        finds, of which recent versions call threaded linear algebra for these few numbers.
     tol : float, optional
         Its tolerance.
     evaluate : bool, optional
@@ -284,7 +289,7 @@ class _Arguments:
     x0: ArrayLike | None = None
     initial_sigma: float = 3.0
     force_positive: bool = True
-    method: str = "L-BFGS-B"
+    method: str = "SLSQP"
     tol: float = 1e-6
     evaluate: bool = False
     degree: int = 2
@@ -347,7 +352,7 @@ def _solve(
         raise ValueError("wings: a tabulated profile has its own")
     layout = Layout(fix_sigma=arguments.fix_sigma, wings=options.wings, compat=options.compat)
     start = arguments.start(layout)
-    samples = prepared.samples.at(stack, options)
+    samples = prepared.samples.at(stack)
     if not samples.diff.size:
         raise ValueError(f"nod {exp!r}: no pixel of the difference is valid")
     objective = TraceObjective(samples, stack.lookup, options, layout, arguments.force_positive)
@@ -486,10 +491,12 @@ def fit_all_traces(
         # The others follow the reference: only in the end it matters how well.
         for nod in groups if k == niter - 1 or reference is None else groups[:1]:
             arguments = plain
+            if reference is not None and k < niter - 1 and METHODS[plain.method.lower()]:
+                arguments = replace(plain, tol=max(plain.tol, _ROUGH))
             if reference is not None and nod != reference:
                 arguments = replace(plain, x0=found[reference].theta, evaluate=True)
             elif nod in begin:
-                arguments = replace(plain, x0=begin[nod].theta)
+                arguments = replace(arguments, x0=begin[nod].theta)
             found[nod] = one = _solve(used, nod, prepared[nod], options, arguments)
             better = one.chi2[1] - one.chi2[0] < dchi_threshold
             if reference is None and (evaluate or better):

@@ -173,10 +173,10 @@ def self_subtraction(
     if not y_range[0] < y_range[1]:
         raise ValueError(f"y_range: expected two ascending numbers, found {y_range}")
     samples = diff_samples(stack, nod_difference(stack, exp, options), options)
-    y = stack.yslit[samples.exposures, samples.of_pixel]
+    y = stack.yslit.reshape(-1)[samples.places]
     light = (
         samples.share
-        * pixel_profile(y, samples.kernel[7], sigma, lookup=stack.lookup, wings=options.wings).value
+        * pixel_profile(y, samples.spread, sigma, lookup=stack.lookup, wings=options.wings).value
     )
     pixel = np.repeat(np.arange(samples.diff.size), np.diff(samples.kernel[1]))
     added = samples.share > 0.0
@@ -188,10 +188,10 @@ def self_subtraction(
     near[pixel[added & (y >= y_range[0]) & (y <= y_range[1])]] = True
     sums = samples.column_sums
     weighted = planes[0] * samples.weight
-    first = samples.exposures[np.searchsorted(pixel, np.arange(samples.diff.size))]
     with np.errstate(invalid="ignore", divide="ignore"):
         return SelfSubtraction(
-            wave=sums(stack.wave[first, samples.pixels]) / sums(np.ones_like(weighted)),
+            wave=sums(stack.wave.reshape(-1)[samples.places[samples.kernel[1][:-1]]])
+            / sums(np.ones_like(weighted)),
             aperture=-sums(planes[1] * near) / sums(planes[0] * near),
             optimal=-sums(planes[1] * weighted) / sums(planes[0] * weighted),
         )
