@@ -6,10 +6,12 @@
     python benchmarks/compare.py files --files FILE [FILE ...]
     python benchmarks/compare.py fit --repeat 0 --rounds 1 [--case NAME]
     python benchmarks/compare.py trace --files FILE --repeat 0 --rounds 1
+    python benchmarks/compare.py align --repeat 0 --rounds 1 [--case NAME]
 
 ``mos`` takes the bundled exposures as exposures of many slits, ``files`` exposures of yours. With
 ``trace`` a call works on a newly opened file; jwst needs minutes for one of an integral-field unit,
-and so it does with ``fit``, all splines of a rendered frame.
+and so it does with ``fit``, all splines of a rendered frame. ``align`` renders images of
+2048 x 2048 pixels with 1500 stars; the sum is that of their errors after the alignment [mas].
 Needs ``pip install .[peers]``. Each measurement is a process of its own, the two packages take
 turns, and the fastest call of each process counts: machines are shared and noisy, so compare
 ratios, not seconds. The results are compared too: a fast wrong answer is no answer.
@@ -47,6 +49,11 @@ CASES = {
         "trace2": "trace model of a file, oversample=2",
         "trace2-all": "trace model of a file, oversample=2, fit_threshold=0: every column fitted",
     },
+    "align": {
+        "align4": "4 images aligned to each other, files to models",
+        "align16": "16 images of as many exposures and a catalog, files to models",
+        "align50": "50 images of as many exposures and a catalog, files to models",
+    },
     "mos": {
         "files": "files to product",
         "models": "open models to product",
@@ -54,6 +61,8 @@ CASES = {
 }
 CASES["files"] = CASES["mos"]
 PACKAGES = ("webbweave", "webbweave-compat", "jwst")
+#: jwst was not seen to finish these.
+ALONE = ("align50",)
 
 
 def main() -> None:
@@ -85,12 +94,24 @@ def many_slits(folder: str, n_slit: int, n_exposure: int) -> list[str]:
 
 def compare_cases(options: argparse.Namespace) -> None:
     for case, meaning in CASES[options.topic].items():
-        if options.case in (None, case):
+        if options.case not in (None, case):
+            continue
+        if options.topic != "align":
+            compare(options, case, meaning)
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
+            from rendered_images import rendered_images
+
+            paths = rendered_images(folder, int(case.removeprefix("align"))).paths
+            options.files = [str(path) for path in paths]
             compare(options, case, meaning)
 
 
 def compare(options: argparse.Namespace, case: str, meaning: str) -> None:
     packages = [p for p in PACKAGES if case != "open" or p != "webbweave-compat"]
+    if case in ALONE:
+        packages = ["webbweave"]
     rounds: dict[str, list[dict[str, float]]] = {package: [] for package in packages}
     for _ in range(options.rounds):
         for package in packages:
@@ -101,7 +122,7 @@ def compare(options: argparse.Namespace, case: str, meaning: str) -> None:
     print(
         " " * 18 + "".join(f"{head:>{n}s}" for head, n in zip(heads, widths, strict=True)) + "  sum"
     )
-    reference = rounds["jwst"]
+    reference = rounds[packages[-1]]
     for package in packages:
         runs = rounds[package]
         best = min(run["best"] for run in runs)
@@ -148,6 +169,7 @@ def measure(package: str, case: str, repeat: int, files: list[str]) -> dict[str,
     """Time one case here: CPU seconds of the first call, and of the best of all others."""
     import numpy as np
 
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
     work = prepare(package, case, files)
     before = peak_mb()
     seconds = []
@@ -181,6 +203,8 @@ def prepare(package: str, case: str, files: list[str]) -> Callable[[], object]:
         files = [str(path) for path in example_exposures()]
     if case.startswith("fit"):
         return prepare_fit(package, case)
+    if case.startswith("align"):
+        return prepare_align(package, case, files)
     if case.startswith("trace"):
         return prepare_trace(package, case, files)
     if package == "jwst":
@@ -257,6 +281,41 @@ def prepare_trace(package: str, case: str, files: list[str]) -> Callable[[], obj
 
     parameters["compat"] = package.endswith("compat")
     return lambda: traced(AdaptiveTraceModelStep(**parameters).process(files[0]))
+
+
+def prepare_align(package: str, case: str, files: list[str]) -> Callable[[], object]:
+    from rendered_images import read_truth
+
+    truth = read_truth(Path(files[0]).parent)
+    parameters: dict[str, object] = {"in_memory": True}
+    if case != "align4":
+        parameters |= {"abs_refcat": str(truth.catalog)}
+    if package == "jwst":
+        from jwst.tweakreg import TweakRegStep
+        from stdatamodels.jwst.datamodels import open as open_model
+
+        def align() -> object:
+            # With its own separation of the absolute stage, without which it refuses.
+            result = TweakRegStep(**parameters).run([open_model(path) for path in files])
+            with result:
+                models = [result.borrow(k) for k in range(len(files))]
+                for k, model in enumerate(models):
+                    result.shelve(model, k, modify=False)
+            return errors_of(models)
+
+    else:
+        from webbweave import TweakRegStep
+
+        parameters["compat"] = package.endswith("compat")
+
+        def align() -> object:
+            return errors_of(TweakRegStep(**parameters).run(files))
+
+    def errors_of(models: object) -> object:
+        assert {model.meta.cal_step.tweakreg for model in models} == {"COMPLETE"}
+        return truth.errors(models)
+
+    return align
 
 
 def traced(product: object) -> object:

@@ -298,7 +298,7 @@ def test_public_names_exist_and_are_typed():
         _ = webbweave.no_such_name
 
 
-@pytest.mark.parametrize("step", ["ResampleSpecStep", "AdaptiveTraceModelStep"])
+@pytest.mark.parametrize("step", ["ResampleSpecStep", "AdaptiveTraceModelStep", "TweakRegStep"])
 def test_every_parameter_is_documented(step):
     from webbweave.stpipe import HOUSEKEEPING
 

@@ -34,10 +34,11 @@ def image_wcs(
     wcsinfo: dict[str, float] = WCSINFO,
     aberration: bool = True,
     box: bool = True,
+    size: int = SIZE,
 ) -> WCS:
     """Make the WCS of an image; the frame v2v3vacorr only with aberration."""
     v2, v3, roll = wcsinfo["v2_ref"], wcsinfo["v3_ref"], wcsinfo["roll_ref"]
-    middle = (SIZE - 1) / 2
+    middle = (size - 1) / 2
     to_v2v3 = Shift(-middle) & Shift(-middle) | distortion() | Shift(v2) & Shift(v3)
     angles = [v2 / 3600, -v3 / 3600, roll, dec, -ra]
     to_sky = (
@@ -62,6 +63,6 @@ def image_wcs(
     wcs = WCS(steps)
     wcs.name = "synthetic"
     if box:
-        wcs.bounding_box = ((-0.5, SIZE - 0.5), (-0.5, SIZE - 0.5))
-        wcs.pixel_shape = (SIZE, SIZE)
+        wcs.bounding_box = ((-0.5, size - 0.5), (-0.5, size - 0.5))
+        wcs.pixel_shape = (size, size)
     return wcs

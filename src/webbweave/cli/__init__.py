@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 
 import webbweave
-from webbweave.cli import resample, trace
+from webbweave.cli import align, resample, trace
 from webbweave.cli.common import EXIT_BAD_INPUT, set_up_logging
 from webbweave.errors import WeaveError
 
@@ -27,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0; 1 if some of the sources failed and the products hold the others; 2 for
-        input or options that cannot be worked with.
+        Exit status: 0; 1 if some of the sources, slits or images failed and the others are done;
+        2 for input or options that cannot be worked with.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _build_parser(arguments)
@@ -60,6 +60,7 @@ def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"webbweave {webbweave.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    align.add_commands(commands, arguments)
     resample.add_commands(commands, arguments)
     trace.add_commands(commands, arguments)
     return parser

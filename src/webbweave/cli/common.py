@@ -28,7 +28,11 @@ EXIT_SOME_FAILED = 1
 EXIT_BAD_INPUT = 2
 
 #: What stands for the value of an option in the help.
-_METAVARS = {"sources": "A,B", "trace_file": "FILE"}
+_METAVARS = {
+    "sources": "A,B",
+    **dict.fromkeys(("trace_file", "catfile", "apply_solution"), "FILE"),
+    "abs_refcat": "FILE|NAME",
+}
 
 #: How a step declares its parameters, and what they mean, by name.
 Parameters = dict[str, tuple[str, str]]
@@ -106,6 +110,10 @@ def add_step_parameters(parser: argparse.ArgumentParser, parameters: Parameters)
             settings["choices"] = choices
         elif kind == "int_list":
             settings |= {"type": _whole_numbers, "metavar": "NX,NY"}
+        elif kind == "float_list":
+            settings |= {"type": _numbers, "metavar": "A,B"}
+        elif kind == "integer":
+            settings |= {"type": int, "metavar": "NUMBER"}
         elif kind == "float":
             settings |= {"type": float, "metavar": "NUMBER"}
         else:
@@ -138,6 +146,10 @@ def given_parameters(options: argparse.Namespace, parameters: Parameters) -> dic
 
 def _whole_numbers(text: str) -> list[int]:
     return [int(word) for word in text.split(",")]
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(word) for word in text.split(",")]
 
 
 def set_up_logging(options: argparse.Namespace) -> None:

@@ -7,15 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from webbweave.cli.common import (
-    EXIT_SOME_FAILED,
-    Parameters,
-    add_common,
-    add_step_parameters,
-    given_parameters,
-    noted_interrupts,
-    step_parameters,
-)
+from webbweave.cli.common import EXIT_SOME_FAILED, add_common, noted_interrupts
+from webbweave.cli.step_command import StepCommand, make_step, print_rows
 
 __all__ = ["add_commands"]
 
@@ -24,6 +17,26 @@ _MOST_LINES = 20
 
 _DEMO_FOLDER = "webbweave-demo"
 _DEMO_PRODUCT = "jw01345-o062_s00933_nirspec_clear-prism"
+
+
+def _load() -> Any:
+    from webbweave.resample import ResampleSpecStep
+
+    return ResampleSpecStep
+
+
+_COMMAND = StepCommand(
+    name="resample",
+    load=_load,
+    summary="rectify and combine slit spectra of NIRSpec and MIRI (s2d)",
+    description="Rectify, drizzle and combine calibrated slit spectra (s2d): NIRSpec MOS, "
+    "fixed slits and lamps, MIRI LRS.",
+    files="calibrated exposures (cal, phot, crf) of one slit or of many, "
+    "or one association (.json)",
+    products="the product goes",
+    report="also write an HTML page that shows the product",
+    some_failed="some of the sources failed and the product holds the others",
+)
 
 
 def add_commands(commands: Any, arguments: Sequence[str]) -> None:
@@ -37,32 +50,7 @@ def add_commands(commands: Any, arguments: Sequence[str]) -> None:
     arguments : sequence of str
         The command line: what is not called is not described in full.
     """
-    resample = commands.add_parser(
-        "resample",
-        help="rectify and combine slit spectra of NIRSpec and MIRI (s2d)",
-        description="Rectify, drizzle and combine calibrated slit spectra (s2d): NIRSpec MOS, "
-        "fixed slits and lamps, MIRI LRS.",
-        epilog="Exit status: 0; 1 if some of the sources failed and the product holds the others; "
-        "2 for input or options that cannot be worked with.",
-    )
-    resample.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help="calibrated exposures (cal, phot, crf) of one slit or of many, "
-        "or one association (.json)",
-    )
-    resample.add_argument(
-        "--output-dir",
-        metavar="DIR",
-        help="where the product goes; made if it does not exist (default: beside the first input)",
-    )
-    resample.add_argument(
-        "--report", action="store_true", help="also write an HTML page that shows the product"
-    )
-    if "resample" in arguments:
-        add_step_parameters(resample, _parameters())
-    add_common(resample, _resample)
+    _COMMAND.add(commands, arguments, _resample)
 
     demo = commands.add_parser(
         "demo",
@@ -74,18 +62,9 @@ def add_commands(commands: Any, arguments: Sequence[str]) -> None:
     add_common(demo, _demo)
 
 
-def _parameters() -> Parameters:
-    from webbweave.resample import ResampleSpecStep
-
-    return step_parameters(ResampleSpecStep)
-
-
 def _resample(options: argparse.Namespace) -> int:
-    parameters = given_parameters(options, _parameters())
-    files = options.files
-    if options.output_dir is None:
-        options.output_dir = str(Path(files[0]).parent)
-    return _run(files[0] if len(files) == 1 else files, options, parameters, report=options.report)
+    inputs = _COMMAND.inputs(options)
+    return _run(inputs, options, _COMMAND.given(options), report=options.report)
 
 
 def _input_rows(step: Any) -> list[dict[str, object]]:
@@ -123,15 +102,7 @@ def _run(
     picture: bool = False,
 ) -> int:
     """Resample, save, show: all that a command does with its exposures."""
-    from stpipe.exceptions import ValidationError
-
-    from webbweave.resample import ResampleSpecStep
-
-    try:
-        step = ResampleSpecStep(**parameters)
-    except ValidationError as error:
-        raise ValueError(str(error)) from error
-    step.progress.bar = not options.quiet
+    step = make_step(_load(), options, parameters)
     with noted_interrupts(step.progress):
         result = step.run(inputs)
     products = result if isinstance(result, list) else [result]
@@ -161,12 +132,11 @@ def _save_picture(path: Path, product: Any) -> Path:
 def _write_report(page: Path, path: Path, product: Any, step: Any) -> Path:
     from webbweave.report import write_report
 
-    meanings = {name: comment for name, (_, comment) in _parameters().items()}
     return write_report(
         page,
         product,
         inputs=_input_rows(step),
-        parameters={name: (getattr(step, name), text) for name, text in meanings.items()},
+        parameters=_COMMAND.settings(step),
         seconds=step.progress.seconds,
         product_path=path,
         failures=step.failures,
@@ -196,11 +166,7 @@ def _print_summary(products: Sequence[Any], step: Any, written: Sequence[Path]) 
                 rows += [("source", summary.name or "without a name"), *facts.items()]
             else:
                 rows.append((summary.name or "unnamed", "; ".join(facts.values())))
-    seconds = (f"{name} {value:.2f}" for name, value in step.progress.seconds.items())
-    rows.append(("seconds", ", ".join(seconds)))
-    rows += [("written", str(path)) for path in written]
-    for label, text in rows:
-        print(f"{label:15s}{text}")
+    print_rows(rows, step, written)
 
 
 def _facts(summary: Any) -> dict[str, str]:

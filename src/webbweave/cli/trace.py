@@ -7,15 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from webbweave.cli.common import (
-    EXIT_SOME_FAILED,
-    Parameters,
-    add_common,
-    add_step_parameters,
-    given_parameters,
-    noted_interrupts,
-    step_parameters,
-)
+from webbweave.cli.common import EXIT_SOME_FAILED, noted_interrupts
+from webbweave.cli.step_command import StepCommand, make_step, print_rows
 
 __all__ = ["add_commands"]
 
@@ -30,8 +23,28 @@ _HEADER = (
     "meta.observation.program_number",
     "meta.observation.date",
 )
-#: Parameters of the step that a command line has no use for.
-_NOT_OPTIONS = frozenset({"skip", "output_use_model", "suffix"})
+
+
+def _load() -> Any:
+    from webbweave.adaptive_trace_model import AdaptiveTraceModelStep
+
+    return AdaptiveTraceModelStep
+
+
+_COMMAND = StepCommand(
+    name="trace",
+    load=_load,
+    summary="model the traces of spectra, and oversample them",
+    description="Model the traces of NIRSpec and MIRI spectra with splines: integral-field "
+    "units, multi-object and fixed slits, MIRI LRS. Each exposure becomes a product with the "
+    "extension TRACEMODEL; with --oversample, all its arrays are on a grid that is finer "
+    "along the slit.",
+    files="calibrated exposures (cal, crf), or one association (.json)",
+    products="the products go",
+    report="also write an HTML page that shows the traces",
+    some_failed="some of the slits failed and the products hold the others",
+    not_options=frozenset({"skip", "output_use_model", "suffix"}),
+)
 
 
 def add_commands(commands: Any, arguments: Sequence[str]) -> None:
@@ -45,63 +58,20 @@ def add_commands(commands: Any, arguments: Sequence[str]) -> None:
     arguments : sequence of str
         The command line: what is not called is not described in full.
     """
-    trace = commands.add_parser(
-        "trace",
-        help="model the traces of spectra, and oversample them",
-        description="Model the traces of NIRSpec and MIRI spectra with splines: integral-field "
-        "units, multi-object and fixed slits, MIRI LRS. Each exposure becomes a product with the "
-        "extension TRACEMODEL; with --oversample, all its arrays are on a grid that is finer "
-        "along the slit.",
-        epilog="Exit status: 0; 1 if some of the slits failed and the products hold the others; "
-        "2 for input or options that cannot be worked with.",
-    )
-    trace.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help="calibrated exposures (cal, crf), or one association (.json)",
-    )
-    trace.add_argument(
-        "--output-dir",
-        metavar="DIR",
-        help="where the products go; made if it does not exist (default: beside the first input)",
-    )
-    trace.add_argument(
-        "--report", action="store_true", help="also write an HTML page that shows the traces"
-    )
-    if "trace" in arguments:
-        add_step_parameters(trace, _parameters())
-    add_common(trace, _trace)
-
-
-def _parameters() -> Parameters:
-    from webbweave.adaptive_trace_model import AdaptiveTraceModelStep
-
-    return step_parameters(AdaptiveTraceModelStep, _NOT_OPTIONS)
+    _COMMAND.add(commands, arguments, _trace)
 
 
 def _trace(options: argparse.Namespace) -> int:
-    from stpipe.exceptions import ValidationError
-
-    from webbweave.adaptive_trace_model import AdaptiveTraceModelStep
-
-    files = options.files
-    try:
-        step = AdaptiveTraceModelStep(
-            **given_parameters(options, _parameters()),
-            skip=False,
-            output_dir=options.output_dir or str(Path(files[0]).parent),
-        )
-    except ValidationError as error:
-        raise ValueError(str(error)) from error
-    step.progress.bar = not options.quiet
+    inputs = _COMMAND.inputs(options)
+    given = _COMMAND.given(options)
+    step = make_step(_load(), options, given | {"skip": False, "output_dir": options.output_dir})
     step.summarises = options.report
     rows: list[tuple[str, str]] = []
     written: list[Path] = []
     tree: dict[str, Any] = {}
     with noted_interrupts(step.progress):
         # One after the other, so that no more than one exposure is in memory.
-        for product in step.each(files[0] if len(files) == 1 else files):
+        for product in step.each(inputs):
             step.finalize_result(product, [])
             rows += _summary(product, step)
             tree = tree if tree else _header(product)
@@ -130,14 +100,13 @@ def _header(product: Any) -> dict[str, Any]:
 def _write_report(written: Sequence[Path], tree: dict[str, Any], step: Any) -> Path:
     from webbweave.report.trace_page import write_trace_report
 
-    meanings = {name: comment for name, (_, comment) in _parameters().items()}
     alone = len(written) == 1
     return write_trace_report(
         written[0].with_name(f"{written[0].stem}_report.html" if alone else "trace_report.html"),
         step.summaries,
         tree=tree,
         inputs=[{"file": member.name} for member in step.inputs.members],
-        parameters={name: (getattr(step, name), text) for name, text in meanings.items()},
+        parameters=_COMMAND.settings(step),
         seconds=step.progress.seconds,
         product_path=written[0],
         failures=step.failures,
@@ -179,8 +148,4 @@ def _print(rows: list[tuple[str, str]], written: list[Path], step: Any) -> None:
     n_exposure = sum(label == "exposure" for label, _ in rows)
     if n_exposure > 1:
         rows.insert(0, ("inputs", f"{n_exposure} exposures"))
-    seconds = (f"{name} {value:.2f}" for name, value in step.progress.seconds.items())
-    rows.append(("seconds", ", ".join(seconds)))
-    rows += [("written", str(path)) for path in written]
-    for label, text in rows:
-        print(f"{label:15s}{text}")
+    print_rows(rows, step, written)

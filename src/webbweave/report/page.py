@@ -130,6 +130,8 @@ class Page:
         How long each stage took.
     shown_first : str
         Which sections have figures, if not all have.
+    overview : sequence of Picture
+        Figures about all sections together.
     """
 
     title: str
@@ -144,6 +146,7 @@ class Page:
     failures: Sequence[tuple[str, str]] = ()
     seconds: Mapping[str, float] | None = None
     shown_first: str = ""
+    overview: Sequence[Picture] = ()
 
 
 def write_page(path: str | Path, page: Page) -> Path:

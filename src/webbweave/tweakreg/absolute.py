@@ -256,7 +256,8 @@ def _with_joint(fit: StageFit, own: GroupFit) -> StageFit:
         fit,
         n_matched=own.n_matched,
         n_used=own.n_used,
-        rms_before=own.rms_before,
+        # The joint solution starts where the fit of all as one ends.
+        rms_before=fit.rms_before if math.isfinite(fit.rms_before) else own.rms_before,
         rms=own.rms,
         sigma=(float(error[0]), float(error[1]), turn),
     )

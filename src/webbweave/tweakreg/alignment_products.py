@@ -47,9 +47,10 @@ from webbweave.tweakreg.reference_products import (
     reference_file_name,
 )
 from webbweave.tweakreg.solution import apply_table, check_solution
+from webbweave.tweakreg.summary import AlignmentSummary, summarise_alignment
 from webbweave.tweakreg.wcs_correction import copied_wcs
 
-__all__ = ["Aligned", "Recipe", "align_members"]
+__all__ = ["Aligned", "Recipe", "align_members", "summary_of"]
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +169,8 @@ def align_members(inputs: Inputs, recipe: Recipe, progress: Progress) -> Aligned
     if recipe.apply_solution:
         solution = read_table(recipe.apply_solution)
         check_solution(solution, recipe.apply_solution)
-    opened = [member.open() for member in inputs.members]
+    with progress.stage("read"):
+        opened = [member.open() for member in progress.track(inputs.members, "reading")]
     ids = _group_ids(inputs.members, opened)
     lonely = len(set(ids)) == 1 and not recipe.abs_refcat and solution is None
     if lonely:
@@ -197,6 +199,37 @@ def align_members(inputs: Inputs, recipe: Recipe, progress: Progress) -> Aligned
     association = {"products": [{"name": inputs.product_name or "", "members": []}]}
     result = ModelList(models, ids, asn_table=association, asn_table_name=inputs.table_name)
     return Aligned(result, table, alignment, images)
+
+
+def summary_of(aligned: Aligned, recipe: Recipe) -> AlignmentSummary | None:
+    """
+    Put together what a page shows.
+
+    Parameters
+    ----------
+    aligned : Aligned
+        What became of the exposures.
+    recipe : Recipe
+        How they were aligned.
+
+    Returns
+    -------
+    AlignmentSummary or None
+        The summary of the images that could be aligned; None if there was nothing to do.
+    """
+    if aligned.alignment is None:
+        return None
+    sources, fluxes = [], []
+    for image in aligned.images:
+        if image.sources is not None:
+            known = "flux" in image.table.colnames
+            flux = image.table["flux"] if known else np.full(len(image.table), np.nan)
+            sources.append(image.sources)
+            fluxes.append(np.ma.filled(np.ma.asarray(flux, dtype=np.float64), np.nan))
+    options = recipe.options
+    return summarise_alignment(
+        sources, fluxes, aligned.alignment, options.relative, options.absolute
+    )
 
 
 def _group_ids(members: Sequence[Member], models: Sequence[JwstDataModel]) -> list[str]:
@@ -230,7 +263,8 @@ def _opened(
 
     pairs = zip(inputs.members, models, strict=True)
     with progress.stage("catalogs"):
-        return list(run_in_order(work, pairs, threads=recipe.threads))
+        found = run_in_order(work, pairs, threads=recipe.threads)
+        return list(progress.track(found, "finding sources", total=len(models)))
 
 
 def _save_catalogs(images: Sequence[OpenedImage], recipe: Recipe) -> None:

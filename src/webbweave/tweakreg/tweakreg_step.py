@@ -12,10 +12,11 @@ from webbweave.datamodels import ModelList, save_table
 from webbweave.parallel import thread_count
 from webbweave.stpipe import WeaveStep
 from webbweave.tweakreg.alignment import Alignment, AlignmentOptions
-from webbweave.tweakreg.alignment_products import Recipe, align_members
+from webbweave.tweakreg.alignment_products import Recipe, align_members, summary_of
 from webbweave.tweakreg.catalogs import FinderOptions
 from webbweave.tweakreg.image_products import FitsApproximation
 from webbweave.tweakreg.stages import MatchOptions
+from webbweave.tweakreg.summary import AlignmentSummary
 
 __all__ = ["TweakRegStep"]
 
@@ -145,6 +146,12 @@ class TweakRegStep(WeaveStep):
         self.fit_table: Table | None = None
         #: The alignment of the last run; None if there was nothing to align.
         self.alignment: Alignment | None = None
+        #: Whether a run makes a summary of what it did, for a page about it.
+        self.summarises = False
+        #: The summary of the last run.
+        self.summary: AlignmentSummary | None = None
+        #: Files that the last run wrote besides its products.
+        self.written: list[Path] = []
 
     @staticmethod
     def plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -195,8 +202,11 @@ class TweakRegStep(WeaveStep):
             log.warning("%s", advice)
         aligned = align_members(self.collect(input), recipe, self.progress)
         self.alignment, self.fit_table = aligned.alignment, aligned.table
+        self.summary = summary_of(aligned, recipe) if self.summarises else None
+        self.written = []
         if self.save_fit_table and len(aligned.table):
-            save_table(aligned.table, recipe.folder / self._table_name())
+            self.written.append(recipe.folder / self._table_name())
+            save_table(aligned.table, self.written[0])
         return aligned.models
 
     def recipe(self) -> Recipe:
