@@ -104,6 +104,9 @@ class GroupDouble:
             sides = [tuple(pair) for pair in sides]
         return inside, others, *sides
 
+    def mask_out(self, bad, bit):
+        self.mask, self.last_bit = self.mask & ~bad, bit
+
     def slit_metadata(self):
         names = [f"file_{i}.fits" for i in range(self.N)]
         return Table(

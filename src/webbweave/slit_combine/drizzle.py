@@ -284,21 +284,23 @@ def drizzled(
             **{**_DKWS, **dkws},
         )
     spectrum = pixel_table_to_1d(used, wave, weight=weight, y_range=y_range, compat=compat)
+    slits = [group.slit_metadata() for group in groups]
+    header = _header(chosen, pixels, slits[0])
     return DrizzledGroups(
-        wave, x_edges, y_edges, _header(chosen, pixels), _slits(groups), pixels, spectrum, planes
+        wave,
+        x_edges,
+        y_edges,
+        header,
+        slits[0] if len(slits) == 1 else vstack(slits, metadata_conflicts="silent"),
+        pixels,
+        spectrum,
+        planes,
     )
 
 
-def _header(chosen: Sequence[tuple[SlitGroupLike, Any]], pixels: Table) -> Header:
-    header = obj_header(chosen[0][0])
+def _header(chosen: Sequence[tuple[SlitGroupLike, Any]], pixels: Table, slits: Table) -> Header:
+    header = obj_header(chosen[0][0], slits=slits)
     if len(chosen) > 1:
         with_exposures(header, [group for group, _ in chosen])
     set_cards(header, pixels.meta)
     return header
-
-
-def _slits(groups: Sequence[SlitGroupLike]) -> Table:
-    tables = [group.slit_metadata() for group in groups]
-    if len(tables) == 1:
-        return tables[0]
-    return vstack(tables, metadata_conflicts="silent")

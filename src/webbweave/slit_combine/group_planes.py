@@ -117,7 +117,12 @@ def source_trace(exposure: SlitExposure, *, with_ypos: bool) -> tuple[Array, Arr
     """
     place = float(exposure.get("source_ypos", 0.0)) if with_ypos else 0.0
     wavelength = exposure.wave if exposure.wavelength is None else exposure.wavelength
-    return trace_line(exposure.slit_y, wavelength, place)
+    # Tables and headers ask again and again, and the geometry of an exposure stays as it is.
+    known: dict[float, tuple[Array, Array]] = exposure.__dict__.setdefault("_source_traces", {})
+    if place not in known:
+        known[place] = trace_line(exposure.slit_y, wavelength, place)
+    row, wave = known[place]
+    return row.copy(), wave.copy()
 
 
 def parse_group(

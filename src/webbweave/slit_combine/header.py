@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.table import Table
 
 from webbweave import __version__
 from webbweave.datamodels.spectra import Header, exposure_header, set_cards
@@ -22,7 +23,7 @@ _NOT_CARDS = ("bad_shutter_names",)
 _EXPOSURE_WORDS = 3
 
 
-def obj_header(obj: SlitGroupLike, i0: int = 0) -> Header:
+def obj_header(obj: SlitGroupLike, i0: int = 0, *, slits: Table | None = None) -> Header:
     """
     Make the header of the spectrum of a group.
 
@@ -32,6 +33,8 @@ def obj_header(obj: SlitGroupLike, i0: int = 0) -> Header:
         The group.
     i0 : int, optional
         The exposure whose header is the beginning.
+    slits : `~astropy.table.Table`, optional
+        What ``obj.slit_metadata()`` gave, if it is at hand.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def obj_header(obj: SlitGroupLike, i0: int = 0) -> Header:
         header = exposure_header(Path(file))
     set_cards(header, _summary_cards(obj))
     set_cards(header, _option_cards(obj))
-    set_cards(header, _slit_cards(obj, i0))
+    set_cards(header, _slit_cards(obj, i0, obj.slit_metadata() if slits is None else slits))
     set_cards(header, _fit_cards(obj))
     set_cards(header, {"WEAVEVER": (__version__, "Version of webbweave")})
     return header
@@ -122,8 +125,7 @@ def _option_cards(obj: SlitGroupLike) -> dict[str, Any]:
     return cards
 
 
-def _slit_cards(obj: SlitGroupLike, i0: int) -> dict[str, Any]:
-    slits = obj.slit_metadata()
+def _slit_cards(obj: SlitGroupLike, i0: int, slits: Table) -> dict[str, Any]:
     cards: dict[str, Any] = {}
     for key, name, comment in (
         ("SHUTTRQ", "quadrant", "Shutter quadrant"),
