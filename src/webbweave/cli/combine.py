@@ -22,7 +22,7 @@ from webbweave.cli.step_command import print_rows
 from webbweave.errors import InputError
 from webbweave.progress import Progress
 
-__all__ = ["add_commands", "combine_sources", "rows_of"]
+__all__ = ["add_commands", "combine_demo"]
 
 _NAME = "combine"
 #: With more sources than this, those without trouble are counted instead of listed.
@@ -95,7 +95,7 @@ def _combine(options: argparse.Namespace) -> int:
         summaries, written = [], []
         total = len(sources)
         figures = bool(options.report or options.pictures)
-        made = combine_sources(sources, arguments, work.progress, threads, figures=figures)
+        made = _combine_sources(sources, arguments, work.progress, threads, figures=figures)
         for summary, files in work.progress.track(made, "combining", total):
             summaries.append(summary)
             written += files
@@ -107,7 +107,7 @@ def _combine(options: argparse.Namespace) -> int:
         with work.progress.stage("report"):
             written.append(_write_report(folder, summaries, sources, options, given, work, written))
     if not options.quiet:
-        print_rows(rows_of(summaries, left_out), work, written)
+        print_rows(_rows_of(summaries, left_out), work, written)
     return _status(summaries)
 
 
@@ -135,7 +135,7 @@ def _plan(
     return plan, left_out
 
 
-def combine_sources(
+def _combine_sources(
     sources: Mapping[str, Mapping[str, Sequence[str]]],
     arguments: Mapping[str, Any],
     progress: Progress,
@@ -259,7 +259,7 @@ def _tree(header: Any) -> dict[str, Any]:
     }
 
 
-def rows_of(summaries: Sequence[Any], left_out: Sequence[str] = ()) -> list[tuple[str, str]]:
+def _rows_of(summaries: Sequence[Any], left_out: Sequence[str] = ()) -> list[tuple[str, str]]:
     """
     Say what became of sources.
 
@@ -302,6 +302,35 @@ def _spectrum_text(source: Any, mode: Any) -> str:
     if group is not None:
         text += f"; width {group.sigma:.2f}, offset {group.offset:+.2f} pixels"
     return text
+
+
+def combine_demo(files: Sequence[Path], options: argparse.Namespace) -> int:
+    """
+    Combine the exposures of one source, and save a picture of it.
+
+    Parameters
+    ----------
+    files : sequence of path
+        Its exposures.
+    options : Namespace
+        With `output_dir` and `quiet`.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    folder = Path(options.output_dir)
+    work = _Work(Progress(bar=not options.quiet))
+    with noted_interrupts(work.progress):
+        sources, _ = _plan([str(file) for file in files], {})
+        made = list(_combine_sources(sources, {"output_dir": folder}, work.progress))
+        summaries = [summary for summary, _ in made]
+        written = [path for _, paths in made for path in paths]
+        written += [_picture(folder, {}, s, work.progress) for s in summaries if s.modes]
+    if not options.quiet:
+        print_rows(_rows_of(summaries), work, written)
+    return _status(summaries)
 
 
 def _status(summaries: Sequence[Any]) -> int:

@@ -57,7 +57,7 @@ _MOST_ROWS = 9
 #: Bins with an error above this many times the median do not stretch the axis of a spectrum.
 _NOISY = 4.0
 #: Wavelengths at most along an axis of columns, and the steps between them [micron].
-_MOST_TICKS, _STEPS = 6, (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_MOST_TICKS, _STEPS = 6, (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 #: Size of the picture in inches and its pixels per inch: 1400 x 1000 pixels.
 _PICTURE_SIZE, _PICTURE_DPI = (9.3334, 6.6667), 150
 #: Colours of the reasons, in the order of their bits: told apart beside each other (map tab20 of
@@ -122,7 +122,7 @@ def _spectrum(axes: Axes, mode: ModeSummary) -> None:
     )
     axes.step(mode.wave, flux, where="mid", color=BLUE, lw=1.2, label="source")
     if np.nan_to_num(mode.sky).any():
-        axes.plot(mode.wave, mode.sky, color=ORANGE, lw=1.0, label="sky per pixel, from the nods")
+        axes.plot(mode.wave, mode.sky, color=ORANGE, lw=1.0, label="sky per pixel, subtracted")
     if known.any():
         calm = known & (error <= _NOISY * np.median(error[known]))
         low, high = float((flux - error)[calm].min()), float((flux + error)[calm].max())
@@ -212,7 +212,7 @@ def _mark_wavelengths(axes: Axes, wave: NDArray[np.float64], *, most: int) -> No
         return
     order = columns[np.argsort(wave[columns])]
     low, high = wave[order[0]], wave[order[-1]]
-    step = next((s for s in _STEPS if (high - low) / s <= most), (high - low) / most)
+    step = next((s for s in _STEPS if (high - low) / s < most + 1), high - low)
     ticks = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
     axes.set_xticks(np.interp(ticks, wave[order], order.astype(np.float64)))
     axes.set_xticklabels([f"{tick:.4g}" for tick in ticks], fontsize="small")
@@ -338,7 +338,7 @@ def draw_slit_profile(group: GroupSummary, *, width: float = 5.2) -> Figure:
         if np.isfinite(group.sigma):
             axes.axvspan(-group.sigma, group.sigma, color=ORANGE, alpha=0.15, lw=0)
         axes.set_xlabel("pixels from the trace")
-        axes.set_ylabel("mean flux (µJy per pixel)")
+        axes.set_ylabel("share of the light per pixel")
         axes.legend(loc="best", fontsize="small", framealpha=0.9)
     return figure
 

@@ -223,8 +223,8 @@ def _spectrum(mode: ModeSummary, *, many: bool) -> Picture:
         "Above, all nods on one grid: the source is the bright streak in the middle, dark streaks "
         "are where nods were subtracted from each other. Rows between the dashed lines were "
         "extracted, each weighted with the profile of the source. Below, the spectrum with the "
-        "error of one standard deviation, and, if sky is subtracted with the other nods, how much "
-        "of it there was.",
+        "error of one standard deviation, and the sky of one pixel that was subtracted, by a model "
+        "and with the other nods.",
     )
 
 
@@ -254,10 +254,11 @@ def _group_pictures(group: GroupSummary) -> tuple[Picture, ...]:
         _picture(
             lambda width: combine_figures.draw_slit_profile(group, width=width),
             "Profile along the slit",
-            "Mean difference of the nods against the distance from the trace, with its model.",
-            "The difference of the nods, averaged over all wavelengths (points with their errors), "
-            "and the model (line): the source in the middle, its negative images beside it. The "
-            "shaded band is the width of the source without that of the telescope.",
+            "Share of the light against the distance from the trace, with its model.",
+            "The difference of the nods divided by the flux of the source at each wavelength, and "
+            "averaged over all (points with their errors), and the same of the model (line): the "
+            "source in the middle, its negative images beside it. The shaded band is the width of "
+            "the source without that of the telescope.",
             broad=False,
         ),
     )

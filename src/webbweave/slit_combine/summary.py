@@ -37,7 +37,8 @@ class ModeSummary:
     name : str
         Such as ``prism-clear``.
     wave, flux, error, sky : ndarray of float64, shape (nx,)
-        Wavelength [micron], and flux, its error and the sky that nods subtracted [microjansky].
+        Wavelength [micron]; flux and its error [microjansky]; the sky that a model and the other
+        nods subtracted [microjansky per pixel].
     y : ndarray of float64, shape (ny,)
         Distance of the rows from the trace [pixel].
     image : ndarray of float32, shape (ny, nx)
@@ -115,10 +116,8 @@ class GroupFigures:
         What the exposures are called.
     wave : ndarray of float64, shape (nx,)
         Wavelength along the columns [micron]; NaN where it is not known.
-    sky : ndarray of float64, shape (nx,)
-        The sky model that was subtracted of each exposure [microjansky per pixel].
     profile_y, profile, profile_error, profile_model : ndarray of float64, shape (n,)
-        Means over the wavelengths of the difference of the reference and of its fit, against the
+        Share of the light per pixel in the difference of the reference, and in its fit, against the
         distance from its trace [pixel].
     """
 
@@ -126,7 +125,6 @@ class GroupFigures:
     bits: NDArray[np.uint32]
     exposures: tuple[str, ...]
     wave: Array
-    sky: Array
     profile_y: Array
     profile: Array
     profile_error: Array
@@ -218,14 +216,18 @@ def summarise_source(result: Any, *, figures: bool = True) -> SourceSummary:
     SourceSummary
         The summary.
     """
-    modes = tuple(_mode(name, hdus) for name, hdus in result.spectra.items())
+    obj = [entry["obj"] for entry in result.groups.values()]
+    modes = tuple(
+        _mode(name, hdus, next(g for g in obj if f"{g.grating}-{g.filter}".lower() == name))
+        for name, hdus in result.spectra.items()
+    )
     groups = tuple(
         _group(row, result.groups.get(row["group"]), figures=figures) for row in result.summary
     )
     return SourceSummary(str(result.target), modes, groups)
 
 
-def _mode(name: str, hdus: Any) -> ModeSummary:
+def _mode(name: str, hdus: Any, group: Any) -> ModeSummary:
     table, header = hdus["SPEC1D"].data, hdus["SPEC1D"].header
     wave, flux, error, sky = (np.array(table[k], np.float64) for k in ("wave", "flux", "err", "sky"))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -237,7 +239,7 @@ def _mode(name: str, hdus: Any) -> ModeSummary:
         wave=wave,
         flux=flux,
         error=error,
-        sky=sky,
+        sky=sky + _sky_model(group, wave),
         y=np.array(hdus["PROF1D"].data["pix"], np.float64),
         image=np.array(hdus["SCI"].data, np.float32),
         rows=(float(header["YMIN1D"]), float(header["YMAX1D"])),
@@ -246,6 +248,18 @@ def _mode(name: str, hdus: Any) -> ModeSummary:
         peak_snr=float(snr[best]) if known else np.nan,
         peak_wave=float(wave[best]) if known else np.nan,
     )
+
+
+def _sky_model(group: Any, wave: Array) -> Array:
+    """The sky that was subtracted of each exposure; zero outside its wavelengths."""
+    sky = np.where(group.mask, group.sky_background, np.nan)
+    model = _column_medians(sky[0].reshape(group.sh))
+    place = _column_medians(np.asarray(group.wave[0]).reshape(group.sh))
+    known = np.flatnonzero(np.isfinite(model) & np.isfinite(place))
+    if not known.size:
+        return np.zeros(wave.shape)
+    known = known[np.argsort(place[known])]
+    return np.interp(wave, place[known], model[known], left=0.0, right=0.0).astype(np.float64)
 
 
 def _group(row: Any, entry: Mapping[str, Any] | None, *, figures: bool) -> GroupSummary:
@@ -282,13 +296,11 @@ def _figures(group: Any) -> GroupFigures:
     y, mean, error, model = _profile(group, reference)
     ny, nx = group.sh
     wave = _column_medians(np.asarray(group.wave[0]).reshape(ny, nx))
-    sky = np.where(group.mask, group.sky_background, np.nan)[0].reshape(ny, nx)
     return GroupFigures(
         nods=tuple(_nod(group, nod, is_reference=nod == reference) for nod in nods),
         bits=np.array(group.mask_bits, np.uint32).reshape(-1, ny, nx),
         exposures=tuple(str(slit.name) for slit in group.slits),
         wave=wave,
-        sky=_column_medians(sky),
         profile_y=y,
         profile=mean,
         profile_error=error,
@@ -329,24 +341,28 @@ def _nod(group: Any, nod: Any, *, is_reference: bool) -> NodImages:
 
 
 def _profile(group: Any, nod: Any) -> tuple[Array, Array, Array, Array]:
-    """Means in bins of the distance from the trace, weighted with the inverse variance."""
+    """The profile that fits the difference best in bins of the distance from the trace."""
     added, _, difference, _, variance, _ = group.make_diff_image(exp=nod)
     place = np.asarray(group.yslit[np.flatnonzero(added)[0]])
+    flux, model = np.ones(place.shape), np.full(place.shape, np.nan)
     known = np.isfinite(difference) & np.isfinite(place) & (variance > 0)
-    model = np.full(place.shape, np.nan)
     if group.fit and nod in group.fit:
-        model = np.asarray(group.fit[nod]["smod"], np.float64).reshape(-1)
-        known &= np.isfinite(model)
+        fit = group.fit[nod]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            column = np.asarray(fit["snum"]) / np.asarray(fit["sden"])
+        flux = np.broadcast_to(column, group.sh).reshape(-1)
+        model = np.asarray(fit["smod"], np.float64).reshape(-1)
+        known &= np.isfinite(model) & np.isfinite(flux)
     if not known.any():
         empty = np.empty(0)
         return empty, empty, empty, empty
     cell = np.floor(place[known] / _BIN).astype(int)
     first = int(cell.min())
-    weight = 1.0 / variance[known]
-    total = np.bincount(cell - first, weights=weight)
+    flux, variance = flux[known], variance[known]
+    total = np.bincount(cell - first, weights=flux**2 / variance)
     used = total > 0
     means = [
-        np.bincount(cell - first, weights=values[known] * weight)[used] / total[used]
+        np.bincount(cell - first, weights=values[known] * flux / variance)[used] / total[used]
         for values in (difference, model)
     ]
     y = (np.flatnonzero(used) + first + 0.5) * _BIN
