@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 
 import webbweave
-from webbweave.cli import align, resample, trace
+from webbweave.cli import align, combine, resample, trace
 from webbweave.cli.common import EXIT_BAD_INPUT, set_up_logging
 from webbweave.errors import WeaveError
 
@@ -61,6 +61,7 @@ def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"webbweave {webbweave.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     align.add_commands(commands, arguments)
+    combine.add_commands(commands, arguments)
     resample.add_commands(commands, arguments)
     trace.add_commands(commands, arguments)
     return parser

@@ -83,7 +83,11 @@ def step_parameters(step: Any, without: frozenset[str] = frozenset()) -> Paramet
     }
 
 
-def add_step_parameters(parser: argparse.ArgumentParser, parameters: Parameters) -> None:
+def add_step_parameters(
+    parser: argparse.ArgumentParser,
+    parameters: Parameters,
+    title: str = "parameters of the step",
+) -> None:
     """
     Make options of the parameters of a step.
 
@@ -93,8 +97,10 @@ def add_step_parameters(parser: argparse.ArgumentParser, parameters: Parameters)
         That of the command.
     parameters : dict
         As `step_parameters` gives them.
+    title : str, optional
+        What stands above them in the help.
     """
-    group = parser.add_argument_group("parameters of the step")
+    group = parser.add_argument_group(title)
     for name, (declaration, comment) in parameters.items():
         kind, _, rest = declaration.partition("(")
         default = rest.rstrip(")").rpartition("default=")[2].strip("'\"")

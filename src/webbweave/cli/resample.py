@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from webbweave.cli.combine import combine_demo
 from webbweave.cli.common import EXIT_SOME_FAILED, add_common, noted_interrupts
 from webbweave.cli.step_command import StepCommand, make_step, print_rows
 
@@ -55,8 +56,10 @@ def add_commands(commands: Any, arguments: Sequence[str]) -> None:
     demo = commands.add_parser(
         "demo",
         help=f"combine three bundled exposures into {_DEMO_FOLDER}/",
-        description="Combine three bundled NIRSpec exposures of a line emitter at redshift 4.23; "
-        f"the product, a picture and a report go to {_DEMO_FOLDER}/ in the working directory.",
+        description="Combine three bundled NIRSpec exposures of a line emitter at redshift 4.23, "
+        "first rectified and drizzled, then with the nods subtracted and the profile fitted; the "
+        "products, a picture of each and a report of the first go to "
+        f"{_DEMO_FOLDER}/ in the working directory.",
     )
     demo.add_argument("--output-dir", default=_DEMO_FOLDER, metavar="DIR", help="another folder")
     add_common(demo, _demo)
@@ -85,9 +88,13 @@ def _demo(options: argparse.Namespace) -> int:
     association = {"products": [{"name": _DEMO_PRODUCT, "members": members}]}
     status = _run(association, options, {}, report=True, picture=True)
     if not options.quiet:
+        print()
+    status = max(status, combine_demo(example_exposures(), options))
+    if not options.quiet:
         print(
             "\nNow your own files:\n"
             "  webbweave resample jw*_cal.fits --output-dir products --report\n"
+            "  webbweave combine jw*_phot.fits --output-dir products --report\n"
             "  webbweave resample --help"
         )
     return status

@@ -43,6 +43,8 @@ __all__ = [
     "draw_thumbnail",
     "draw_weights",
     "save_picture",
+    "sparkline",
+    "thumbnail",
     "trace_sparkline",
 ]
 
@@ -236,7 +238,24 @@ def draw_thumbnail(summary: SlitSummary) -> bytes:
     bytes
         A PNG of at most 240 columns.
     """
-    image = summary.data[::-1]
+    return thumbnail(summary.data)
+
+
+def thumbnail(data: NDArray[np.floating]) -> bytes:
+    """
+    Draw an image, small.
+
+    Parameters
+    ----------
+    data : ndarray of float, shape (ny, nx)
+        The image; NaN where there are no data.
+
+    Returns
+    -------
+    bytes
+        A PNG of at most 240 columns.
+    """
+    image = data[::-1]
     limits = colour_limits(image)
     image = image[:, :: -(-image.shape[1] // _THUMBNAIL_COLUMNS)]
     repeat = max(round(_THUMBNAIL_ROWS / max(image.shape[0], 1)), 1)
@@ -263,7 +282,23 @@ def trace_sparkline(summary: SlitSummary) -> str:
         Data of an SVG path in a box of 120 by 36, upside down as SVG is; empty without data.
     """
     _, order = _columns(summary)
-    spectrum = summary.spectrum[order]
+    return sparkline(summary.spectrum[order])
+
+
+def sparkline(spectrum: NDArray[np.float64]) -> str:
+    """
+    Trace a spectrum for a small drawing.
+
+    Parameters
+    ----------
+    spectrum : ndarray of float64, shape (n,)
+        In the order of its wavelengths; NaN where there are no data.
+
+    Returns
+    -------
+    str
+        Data of an SVG path in a box of 120 by 36, upside down as SVG is; empty without data.
+    """
     per_point = max(-(-spectrum.size // _SPARK_WIDTH), 1)
     padded = np.full(-(-spectrum.size // per_point) * per_point, np.nan)
     padded[: spectrum.size] = spectrum

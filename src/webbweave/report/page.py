@@ -90,6 +90,8 @@ class Section:
         Warnings.
     pictures : tuple of Picture
         Its figures.
+    parts : tuple of Section
+        What follows it under headings of their own, without a row of the table.
     """
 
     anchor: str
@@ -99,6 +101,7 @@ class Section:
     facts: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    parts: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True)

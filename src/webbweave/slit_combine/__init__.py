@@ -16,7 +16,9 @@ from webbweave.slit_combine.path_loss import (
 )
 from webbweave.slit_combine.pseudo_drizzle import pseudo_drizzle
 from webbweave.slit_combine.slit_group import SlitGroup
+from webbweave.slit_combine.sources import split_sources
 from webbweave.slit_combine.splitting import split_visit_groups
+from webbweave.slit_combine.summary import SourceSummary, summarise_source
 
 __all__ = [
     "DRIZZLE_KWS",
@@ -26,6 +28,7 @@ __all__ = [
     "LookupTablePSF",
     "MaskBit",
     "SlitGroup",
+    "SourceSummary",
     "average_path_loss",
     "combine_grating_group",
     "drizzle_grating_group",
@@ -36,5 +39,7 @@ __all__ = [
     "pseudo_drizzle",
     "set_lookup_prf",
     "slit_prf_fraction",
+    "split_sources",
     "split_visit_groups",
+    "summarise_source",
 ]
