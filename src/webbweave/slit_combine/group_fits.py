@@ -11,7 +11,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
-from webbweave.slit_combine import trace_fit
+from webbweave.slit_combine import trace_fit, trace_sn
 from webbweave.slit_combine.differences import make_diff_image
 from webbweave.slit_combine.group_corrections import GroupCorrections
 from webbweave.slit_combine.group_options import refuse_unknown
@@ -273,7 +273,7 @@ class GroupFits(GroupCorrections):
             As of `fit_single_trace`, and ``sn``, shape (nx,).
         """
         options = self._fit_keywords(kwargs)
-        fit, sn = trace_fit.get_trace_sn(
+        fit, sn = trace_sn.get_trace_sn(
             self.stack(),
             exposure_position=exposure_position,
             theta=theta,
@@ -316,7 +316,7 @@ class GroupFits(GroupCorrections):
         """
         own = {key: kwargs.pop(key) for key in ("exposure_position", "theta") if key in kwargs}
         options = self._fit_keywords(kwargs)
-        return trace_fit.fit_params_by_sn(
+        return trace_sn.fit_params_by_sn(
             self.stack(),
             sn_percentile=sn_percentile,
             sigma_threshold=sigma_threshold,
