@@ -55,6 +55,9 @@ FEWEST_TRACE_PIXELS = 100
 #: Pixels brighter than the trace are outliers only if they are not noise.
 _TRACE_SIGMA = 3.0
 
+#: One pixel in 30000 is brighter than this by noise; with its neighbours that makes 1 in 3500.
+_PERCENTILE_SIGMA = 4.0
+
 #: Pixels below the profile are outliers only if they are not noise.
 _PROFILE_SIGMA = 5.0
 
@@ -245,6 +248,7 @@ def percentile_outliers(
     scale: float = 2,
     limits: Sequence[float] = (-2.0, 2.0),
     dilate: ArrayLike | None = SQUARE,
+    var_total: ArrayLike | None = None,
 ) -> tuple[Mask, float]:
     """
     Find pixels brighter than the distribution in the trace lets expect.
@@ -269,6 +273,9 @@ def percentile_outliers(
     dilate : array_like of bool, optional
         Footprint by which outliers grow, in each exposure; None or False for no growth, True for
         a pixel and its neighbours.
+    var_total : array_like of float, shape (N, P), optional
+        Variance of the flux: with it outliers are also brighter than 4 standard deviations, so that
+        pixels with more noise than those in the trace are none. msaexp does not look at it.
 
     Returns
     -------
@@ -300,6 +307,9 @@ def percentile_outliers(
     z = ndtri([first, second, third])
     limit = float(start + scale * (stop - start) / (z[1] - z[0]) * (z[2] - z[0]))
     outlier = flux > limit
+    if var_total is not None:
+        flux, variance = as_planes(flux, var_total)
+        outlier &= flux > _PERCENTILE_SIGMA * np.sqrt(variance)
     footprint = footprint_of(dilate)
     if footprint is not None and outlier.any():
         check_shape(flux, shape)

@@ -345,16 +345,17 @@ def _fit(
     y, weight = flux[index], 1 / noise[index]
     _, share = rows.normal_equations(np.ones(len(y)), np.sqrt(weight))
     kept = share > _LEAST_WEIGHT * share.max()
-    fit = fit_design(rows, y, weight, keep=kept)
+    fit, used = fit_design(rows, y, weight, keep=kept), index
     if threshold is not None:
         near = np.abs(y - rows.evaluate(fit.coefficients)) <= threshold
         if not near.all():
-            rows, y, weight, index = rows.select(near), y[near], weight[near], index[near]
+            weight = np.where(near, weight, 0)  # faster than to take them out
             fit = fit_design(rows, y, weight, keep=kept)
+            used = index[near]
     covariance = fit.covariance
     if not compat:
         # The weights are not those of the whole noise: how this changes the coefficients.
         noise_matrix, _ = rows.normal_equations(y, weight**2 * variance[index])
         covariance = covariance @ noise_matrix @ covariance
     n = max(basis.df, 1)
-    return fit.coefficients[:n], covariance[:n, :n], fit.kept[:n], index
+    return fit.coefficients[:n], covariance[:n, :n], fit.kept[:n], used
