@@ -79,7 +79,7 @@ def fitted(group):
     return own
 
 
-def test_d1_pixels_masked_late(real):
+def test_s1_pixels_masked_late(real):
     late = []
     for group in real:
         negative = [~group.unp[nod] for nod in group.unp]
@@ -105,7 +105,7 @@ def test_d1_pixels_masked_late(real):
     assert abs(after) < 0.1
 
 
-def test_d1_the_background_is_a_mean():
+def test_s1_the_background_is_a_mean():
     slitlet = make_slitlet(None, fixed_slit=True, scale=0.0)
     index = outside(slitlet, 0, 12, 20)
     for compat, expected in zip(MODES, (0.5, 1.0), strict=True):
@@ -117,7 +117,7 @@ def test_d1_the_background_is_a_mean():
         assert negative[index[1]] / slitlet.sky[index] == pytest.approx(expected, rel=1e-6)
 
 
-def test_d2_what_the_parameters_mean(real):
+def test_s2_what_the_parameters_mean(real):
     before, after = (
         [
             group.fit_single_trace(exp=2, degree=degree, method=method, errors=False)
@@ -132,7 +132,7 @@ def test_d2_what_the_parameters_mean(real):
     assert [fit["sigma"] for fit in after] == pytest.approx([0.6036, 0.6020], abs=1e-3)
 
 
-def test_d2_wings_are_asked_for():
+def test_s2_wings_are_asked_for():
     group = group_of(slitlet_of())
     plain = group.fit_single_trace(exp=2, degree=0)
     winged = group.fit_single_trace(exp=2, degree=0, wings=[(0.1, 2.0, 0.0)])
@@ -140,7 +140,7 @@ def test_d2_wings_are_asked_for():
     assert winged["sigma"] < plain["sigma"]
 
 
-def test_d3_groups_know_nothing_of_each_other():
+def test_s3_groups_know_nothing_of_each_other():
     slitlets = [slitlet_of(seed) for seed in (1, 2)]
     for compat in MODES:
 
@@ -160,7 +160,7 @@ def test_d3_groups_know_nothing_of_each_other():
         assert fit((slitlets[1], None))[0] != pytest.approx(serial[1][0], rel=0.05)
 
 
-def test_d4_traces_of_one_nod():
+def test_s4_traces_of_one_nod():
     """Two exposures of each nod whose traces are 0.8 pixels apart."""
     slitlet = make_slitlet(3, fixed_slit=True, nods=(1, 2, 3, 1, 2, 3), center=(0.0,), scale=3.0)
     widths = []
@@ -187,7 +187,7 @@ def background_tables(folder, slitlet):
         table.write(folder / f"jw00001001001_0310{i}_00001_nrs1_gbkg.fits")
 
 
-def test_d5_the_folder_of_background_spectra(tmp_path, monkeypatch):
+def test_s5_the_folder_of_background_spectra(tmp_path, monkeypatch):
     slitlet = slitlet_of()
     background_tables(tmp_path, slitlet)
     elsewhere = tmp_path / "elsewhere"
@@ -200,7 +200,7 @@ def test_d5_the_folder_of_background_spectra(tmp_path, monkeypatch):
         assert np.nanmedian(group.sky_background) == pytest.approx(expected, rel=1e-3)
 
 
-def test_d6_a_second_look_at_the_profile():
+def test_s6_a_second_look_at_the_profile():
     counts = []
     for group in both(make_slitlet(4, fixed_slit=True, n_hot=6)):
         seen = []
@@ -213,7 +213,7 @@ def test_d6_a_second_look_at_the_profile():
     assert after[1] <= after[0]
 
 
-def test_d7_nothing_is_kept_from_call_to_call(real):
+def test_s7_nothing_is_kept_from_call_to_call(real):
     style = {"cmap": "viridis"}
     for group in (fitted(item) for item in real):
         group.plot_2d_differences(kws=style)
@@ -224,7 +224,7 @@ def test_d7_nothing_is_kept_from_call_to_call(real):
         assert start.tolist() == [5.0, 0.0]
 
 
-def test_d8_figures_and_tables_that_failed(real):
+def test_s8_figures_and_tables_that_failed(real):
     for group in real:
         figure = group.plot_2d_differences()
         assert len(figure.axes) == group.unp.N
@@ -239,7 +239,7 @@ def test_d8_figures_and_tables_that_failed(real):
     assert values[0][3] == max(values[0]) > 0.2
 
 
-def test_d9_the_table_of_bad_pixels():
+def test_s9_the_table_of_bad_pixels():
     first, second = (bad_pixels("NRS1") for _ in range(2))
     for one, other in zip(first, second, strict=True):
         assert one is other
@@ -247,7 +247,7 @@ def test_d9_the_table_of_bad_pixels():
     assert first[0].size == 26699
 
 
-def test_d10_hot_and_cold():
+def test_s10_hot_and_cold():
     slitlet = slitlet_of(read_noise=0.05)
     found = []
     for compat in MODES:
@@ -264,7 +264,7 @@ def test_d10_hot_and_cold():
     assert before == after[::-1]
 
 
-def test_d11_one_exposure(caplog):
+def test_s11_one_exposure(caplog):
     slitlet = slitlet_of(n_exposures=1)
     said = []
     for compat in MODES:
@@ -279,7 +279,7 @@ def test_d11_one_exposure(caplog):
     assert not group.meta["diffs_applied"]
 
 
-def test_d12_bars_beyond_the_table_above():
+def test_s12_bars_beyond_the_table_above():
     table = bar_table(3)
     u = np.linspace(0.0, table.high + 0.6, 300)
     wave = np.full(u.size, 2.0)
@@ -291,7 +291,7 @@ def test_d12_bars_beyond_the_table_above():
     assert np.isfinite(after).all()
 
 
-def test_d13_what_cannot_be_combined_is_said(tmp_path, monkeypatch):
+def test_s13_what_cannot_be_combined_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     good = group_arrays(slitlet_of())
     broken = [{name: item for name, item in e.items() if name != "var_rnoise"} for e in good]
@@ -312,7 +312,7 @@ def test_d13_what_cannot_be_combined_is_said(tmp_path, monkeypatch):
         extract_spectra("s", exposure_groups={"broken": broken}, protect_exception=False)
 
 
-def test_d13_no_programme_has_rules_of_its_own(tmp_path):
+def test_s13_no_programme_has_rules_of_its_own(tmp_path):
     paths = []
     for i in range(1, 7):
         path = tmp_path / f"jw02561001001_03101_0000{i}_nrs1_phot.1.fits"
@@ -324,7 +324,7 @@ def test_d13_no_programme_has_rules_of_its_own(tmp_path):
     assert [len(members) for members in after.values()] == [6]
 
 
-def test_d14_unknown_arguments(caplog):
+def test_s14_unknown_arguments(caplog):
     arrays = group_arrays(slitlet_of())
     with pytest.raises(TypeError, match=r"'stuck_treshold'.*'stuck_threshold'"):
         SlitGroup(arrays, "s", stuck_treshold=1)
@@ -334,14 +334,14 @@ def test_d14_unknown_arguments(caplog):
     assert group.meta["stuck_threshold"] == 0.3
 
 
-def test_d15_no_peer_is_imported(repository):
+def test_s15_no_peer_is_imported(repository):
     text = "\n".join(path.read_text() for path in (repository / "src/webbweave").rglob("*.py"))
     imported = set(re.findall(r"^\s*(?:from|import) +([a-zA-Z_]\w*)", text, flags=re.MULTILINE))
     assert {"numpy", "astropy"} <= imported
     assert not imported & {"jwst", "stcal", "msaexp", "grizli", "numba", "crds"}
 
 
-def test_d17_the_width_of_a_gaussian():
+def test_s17_the_width_of_a_gaussian():
     wave = np.array([1.0, 3.0, 5.0])
     before, after = (psf_fwhm(wave) / psf_sigma(wave, compat=compat) for compat in MODES)
     np.testing.assert_allclose(before, 2.35)
@@ -350,7 +350,7 @@ def test_d17_the_width_of_a_gaussian():
     assert 1 - ratio == pytest.approx(0.0020, abs=1e-4)
 
 
-def test_d18_two_units_of_chi_squared(real):
+def test_s18_two_units_of_chi_squared(real):
     for group in real:
         fit = group.fit_single_trace(exp=2, degree=0, errors=False)
         chi = (fit["diff"] - fit["smod"].ravel()) / np.sqrt(fit["vdiff"])
@@ -362,7 +362,7 @@ def test_d18_two_units_of_chi_squared(real):
         assert fit["chi2_full"] > 2 * np.nansum(huber)
 
 
-def test_d19_the_prior_of_the_centre(real):
+def test_s19_the_prior_of_the_centre(real):
     offsets = [
         np.mean(
             [
@@ -384,7 +384,7 @@ def test_d19_the_prior_of_the_centre(real):
     assert penalties == pytest.approx([32.0, 1.28])
 
 
-def test_d20_small_basis_functions():
+def test_s20_small_basis_functions():
     u = np.linspace(-1.55, 1.55, 997)
     table = bar_table(3)
     before, after = (
@@ -393,7 +393,7 @@ def test_d20_small_basis_functions():
     assert 0 < np.abs(before / after - 1).max() < 3e-4
 
 
-def test_d21_the_grid_of_the_s_flat():
+def test_s21_the_grid_of_the_s_flat():
     wave = np.linspace(0.7, 5.2, 50)
     before, after = (shutter_flat_values(wave, 2, 295, 33, compat=compat) for compat in MODES)
     change = np.abs(before / after - 1)
@@ -402,7 +402,7 @@ def test_d21_the_grid_of_the_s_flat():
     np.testing.assert_allclose(*first, rtol=1e-4)
 
 
-def test_d22_corrections_without_the_noise():
+def test_s22_corrections_without_the_noise():
     rng = np.random.default_rng(5)
     n = 20000
     y = rng.uniform(-3, 3, n)
@@ -426,7 +426,7 @@ def test_d22_corrections_without_the_noise():
     np.testing.assert_array_equal(before["flux"], after["flux"])
 
 
-def test_d23_variances_of_cells():
+def test_s23_variances_of_cells():
     edges_x, edges_y = np.array([0.0, 1.0]), np.array([-0.5, 0.5, 1.5])
     pixel = {"x": [0.5], "y": [0.5], "values": [[1.0]], "variance": [4.0], "weight": [3.0]}
     sums = drizzle_planes(**pixel, x_edges=edges_x, y_edges=edges_y, pixfrac=1.0)
@@ -440,7 +440,7 @@ def test_d23_variances_of_cells():
     assert vnum.sum() / den.sum() ** 2 == pytest.approx(4.0)
 
 
-def test_d23_variances_in_the_product(real):
+def test_s23_variances_in_the_product(real):
     for group, names in zip(real, (set(), {"VARIANCE", "CORR_UP"}), strict=True):
         product = combine_grating_group({"a": fitted(group)}, ["a"])
         assert {hdu.name for hdu in product} & {"VARIANCE", "CORR_UP"} == names
@@ -448,7 +448,7 @@ def test_d23_variances_in_the_product(real):
     assert np.nanmedian(ratio[product["WHT"].data > 0]) == pytest.approx(0.62, abs=0.1)
 
 
-def test_d24_the_size_of_a_pixel(real):
+def test_s24_the_size_of_a_pixel(real):
     before, after = (group.slit_pixel_scale for group in real)
     assert before == pytest.approx(0.104462, abs=1e-6)
     assert after == pytest.approx(0.104552, abs=1e-6)
@@ -457,7 +457,7 @@ def test_d24_the_size_of_a_pixel(real):
     assert nods[0] - nods[1] == pytest.approx(0.0044, abs=2e-4)
 
 
-def test_d25_each_exposure_has_its_own_frame():
+def test_s25_each_exposure_has_its_own_frame():
     slitlet = make_slitlet(None)
     changes = []
     for compat in MODES:
@@ -477,14 +477,14 @@ def test_d25_each_exposure_has_its_own_frame():
     assert after[2] > 1e-3
 
 
-def test_d26_precision(real):
+def test_s26_precision(real):
     before, after = real
     names = ("sci", "var_rnoise", "var_poisson", "var_total", "bar")
     assert {getattr(before, name).dtype for name in names[:4]} == {np.dtype("f4")}
     assert {getattr(after, name).dtype for name in names} == {np.dtype("f8")}
 
 
-def test_d27_weights():
+def test_s27_weights():
     slitlet = make_slitlet(0)
     for group in both(slitlet):
         table = group.get_flat_diff_arrays()
@@ -495,7 +495,7 @@ def test_d27_weights():
         np.testing.assert_allclose(pixel_weights(table, "poisson") * table["var_total"], 1.0)
 
 
-def test_d28_whose_width_is_in_the_header():
+def test_s28_whose_width_is_in_the_header():
     for group, nod in zip(both(slitlet_of()), (1, 2), strict=True):
         group.fit_all_traces(degree=0, ref_exp=None)
         header = obj_header(group)
@@ -505,7 +505,7 @@ def test_d28_whose_width_is_in_the_header():
         assert header["SIGERR0"] == group.fit[1]["sigma_err"]
 
 
-def test_d29_self_subtraction():
+def test_s29_self_subtraction():
     """An extended source that is in its own background."""
     lost, joint = [], []
     for seed in range(3):
@@ -525,7 +525,7 @@ def test_d29_self_subtraction():
     assert np.nanmedian(factor.aperture) == pytest.approx(0.051, abs=0.002)
 
 
-def test_d30_wavelengths_of_a_source_off_the_middle(example_files, real):
+def test_s30_wavelengths_of_a_source_off_the_middle(example_files, real):
     with pytest.raises(ValueError, match="CRDS"):
         SlitGroup(example_files, "s", trace_with_xpos=True, compat=True)
     shifted = SlitGroup(example_files, "s", trace_with_xpos=True)
@@ -535,7 +535,7 @@ def test_d30_wavelengths_of_a_source_off_the_middle(example_files, real):
     assert np.nanmedian(step, axis=1) == pytest.approx([-0.256, -0.252, -0.261], abs=2e-3)
 
 
-def test_d31_tables_are_read_once():
+def test_s31_tables_are_read_once():
     before = _tables.cache_info()
     for _ in range(20):
         psf_fwhm(np.array([1.0, 2.0]))
@@ -543,14 +543,14 @@ def test_d31_tables_are_read_once():
     assert after.misses - before.misses <= 1
 
 
-def test_d32_the_footprint_of_a_pixel():
+def test_s32_the_footprint_of_a_pixel():
     before, after = (sub_samples(16, 0.8, compat=compat) for compat in MODES)
     assert (before.min(), before.max()) == pytest.approx((-0.75, 0.75))
     assert (after.min(), after.max()) == pytest.approx((-0.375, 0.375))
     assert [before.std(), after.std()] == pytest.approx([0.461, 0.231], abs=1e-3)
 
 
-def test_d32_the_width_of_the_image(real):
+def test_s32_the_width_of_the_image(real):
     widths = []
     for group in real:
         product = combine_grating_group({"a": fitted(group)}, ["a"])
