@@ -152,6 +152,8 @@ def run_worker(options: argparse.Namespace, package: str, case: str) -> dict[str
     }
     if package.startswith("webbweave"):
         environment = dict(os.environ)
+    # One core: threads of linear algebra that wait for each other count as CPU time.
+    environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     done = subprocess.run(
         [*command, "--worker", package, case],
         env=environment,

@@ -12,21 +12,24 @@ typedef struct {
     double part;
 } share;
 
-/* The cell of a position, beginning with a guess; -1 below the first one,
+/* The cell of sub-sample s, beginning with a guess; -1 below the first one,
  * n_cell above the last one. */
 static ptrdiff_t
-find_cell(const double *edge, size_t n_cell, double position, size_t guess)
+find_cell(const ww_histogram_axis *axis, size_t s, double position,
+          size_t guess)
 {
+    const double *edge = axis->edge + s;
+    size_t step = axis->n_shift, n_cell = axis->n_cell;
     size_t low = 0, high = n_cell, c = guess < n_cell ? guess : n_cell - 1;
 
     if (position < edge[0])
         return -1;
-    if (position > edge[n_cell])
+    if (position > edge[n_cell * step])
         return (ptrdiff_t)n_cell;
-    for (int step = 0; step < MOST_STEPS; step++) {
-        if (position < edge[c])
+    for (int tried = 0; tried < MOST_STEPS; tried++) {
+        if (position < edge[c * step])
             c--;
-        else if (c + 1 < n_cell && position >= edge[c + 1])
+        else if (c + 1 < n_cell && position >= edge[(c + 1) * step])
             c++;
         else
             return (ptrdiff_t)c;
@@ -34,7 +37,7 @@ find_cell(const double *edge, size_t n_cell, double position, size_t guess)
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
 
-        if (position < edge[middle])
+        if (position < edge[middle * step])
             high = middle;
         else
             low = middle;
@@ -42,52 +45,54 @@ find_cell(const double *edge, size_t n_cell, double position, size_t guess)
     return (ptrdiff_t)low;
 }
 
-static ptrdiff_t
-cell_of_sample(const ww_histogram_axis *axis, size_t s, double position,
-               size_t guess)
+/* How many sub-samples lie in cell c or above it. Of the edge above the last
+ * cell only those beyond it do. No branches: where a pixel is divided is as
+ * good as random. */
+static size_t
+count_from(const ww_histogram_axis *axis, double position, size_t c)
 {
-    return find_cell(axis->edge + s * (axis->n_cell + 1), axis->n_cell,
-                     position, guess);
+    const double *edge = axis->edge + c * axis->n_shift;
+    size_t n = 0;
+
+    if (c == axis->n_cell) {
+        for (size_t s = 0; s < axis->n_shift; s++)
+            n += position > edge[s];
+        return n;
+    }
+    for (size_t s = 0; s < axis->n_shift; s++)
+        n += position >= edge[s];
+    return n;
 }
 
-/* The cells of the sub-samples of one pixel along an axis; how many. guess is
- * the cell of its first one. As edges increase with s, cells fall: those of
- * the first and the last sub-sample often tell all. */
+/* The cells of the sub-samples of one pixel along an axis, the highest first;
+ * how many. guess is the cell of its first one. As edges increase with s, cells
+ * fall: the first and the last sub-sample tell all that lie between. */
 static size_t
 find_shares(const ww_histogram_axis *axis, double position, size_t *guess,
             share *shares)
 {
-    size_t n = 0, s = 0, last = axis->n_shift - 1;
-    ptrdiff_t cell, final, n_cell = (ptrdiff_t)axis->n_cell;
+    size_t n = 0, counted = 0, last = axis->n_shift - 1;
+    ptrdiff_t first, final, n_cell = (ptrdiff_t)axis->n_cell;
+    double part = 1.0 / (double)axis->n_shift;
 
     if (!isfinite(position))
         return 0;
-    cell = cell_of_sample(axis, 0, position, *guess);
-    if (cell >= 0 && cell < n_cell)
-        *guess = (size_t)cell;
-    final = last ? cell_of_sample(axis, last, position, *guess) : cell;
-    for (;;) {
-        size_t low = s, high = last;
+    first = find_cell(axis, 0, position, *guess);
+    if (first >= 0 && first < n_cell)
+        *guess = (size_t)first;
+    final = last ? find_cell(axis, last, position, *guess) : first;
+    for (ptrdiff_t cell = first; cell >= final; cell--) {
+        size_t above = cell == final
+                           ? axis->n_shift
+                           : count_from(axis, position, (size_t)cell);
 
-        while (cell != final && high - low > 1) {
-            size_t middle = low + (high - low) / 2;
-
-            if (cell_of_sample(axis, middle, position, *guess) == cell)
-                low = middle;
-            else
-                high = middle;
-        }
-        low = cell == final ? last : low;
-        if (cell >= 0 && cell < n_cell) {
+        if (above > counted && cell >= 0 && cell < n_cell) {
             shares[n].cell = (size_t)cell;
-            shares[n++].part = (double)(low - s + 1) / (double)axis->n_shift;
+            shares[n++].part = (double)(above - counted) * part;
         }
-        if (low == last)
-            return n;
-        s = low + 1;
-        cell = s == last ? final
-                         : cell_of_sample(axis, s, position, *guess);
+        counted = above;
     }
+    return n;
 }
 
 /* Add a pixel to one cell; further is its share in the row above. */

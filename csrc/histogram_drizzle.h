@@ -2,10 +2,9 @@
  * spread over cells by sub-samples instead of by the overlap of polygons.
  *
  * Along each axis a pixel has n_shift sub-samples, which are the same point
- * seen against edges that are moved: set s of the edges is edge[s], and a
- * sub-sample lies in the cell c with
+ * seen against edges that are moved: sub-sample s lies in the cell c with
  *
- *     edge[s][c] <= position < edge[s][c + 1]
+ *     edge[c][s] <= position < edge[c + 1][s]
  *
  * where the last cell also has its upper edge. The share f of a cell is the
  * part of the sub-samples that lie in it, times that of the other axis. With
@@ -34,7 +33,7 @@
 typedef struct {
     size_t n_cell;      /* at least 1 */
     size_t n_shift;     /* at least 1 */
-    const double *edge; /* [n_shift][n_cell + 1] */
+    const double *edge; /* [n_cell + 1][n_shift] */
 } ww_histogram_axis;
 
 typedef struct {

@@ -2,6 +2,13 @@
 
 #include <math.h>
 
+/* What a value adds to a sum. */
+static double
+known(double value)
+{
+    return isnan(value) ? 0.0 : value;
+}
+
 /* A variance as the sums take it. */
 static double
 rounded(double value, int rounds)
@@ -25,12 +32,12 @@ ww_slit_nod_mean(const ww_slit_nods *in, size_t start, size_t stop, double *out)
             n += in->counted[i] != 0;
             if (!in->mask[i])
                 continue;
-            sums[0] += in->data[i];
-            sums[1] += in->sky[i];
-            sums[2] = rounded(sums[2] + rounded(in->variance[i], in->rounds),
+            sums[0] += known(in->data[i]);
+            sums[1] += known(in->sky[i]);
+            sums[2] = rounded(sums[2] + rounded(known(in->variance[i]), in->rounds),
                               in->rounds);
             sums[3] =
-                rounded(sums[3] + rounded(in->read_variance[i], in->rounds),
+                rounded(sums[3] + rounded(known(in->read_variance[i]), in->rounds),
                         in->rounds);
         }
         for (size_t k = 0; k < 4; k++)

@@ -8,8 +8,8 @@
 
 #include "status.h"
 
-/* What is averaged: planes [n_exposure][n_pixel]. A pixel counts where mask is
- * not 0; its value there may be anything, NaN elsewhere is not looked at. */
+/* What is averaged: planes [n_exposure][n_pixel]. Values where mask is 0 are not
+ * looked at; NaN elsewhere add nothing. */
 typedef struct {
     size_t n_exposure, n_pixel;
     const double *data, *sky, *variance, *read_variance;

@@ -7,8 +7,6 @@
 
 /* 2 / sqrt(pi), the slope of the error function at 0. */
 #define ERF_SLOPE 1.1283791670955126
-/* 1 / sqrt(2): a Gaussian's argument of the error function. */
-#define HALF_ROOT 0.70710678118654752
 
 int
 ww_profile_check(const ww_profile_shape *shape)
@@ -58,28 +56,6 @@ fill_erf(double *nodes)
     }
 }
 
-/* The error function and its slope. */
-static inline void
-erf_at(const double *nodes, double x, double *value, double *slope)
-{
-    double a = fabs(x), d, v;
-    const double *c;
-
-    if (!(a < ERF_END)) {
-        *value = isnan(x) ? x : copysign(1.0, x);
-        *slope = isnan(x) ? x : 0.0;
-        return;
-    }
-    c = nodes + ERF_TERMS * (size_t)(a * ERF_PER_UNIT + 0.5);
-    d = a - (double)(size_t)(a * ERF_PER_UNIT + 0.5) / ERF_PER_UNIT;
-    v = c[0] +
-        d * (c[1] + d * (c[2] + d * (c[3] + d * (c[4] + d * c[5]))));
-    *value = copysign(v, x);
-    *slope = c[1] + d * (2.0 * c[2] +
-                         d * (3.0 * c[3] +
-                              d * (4.0 * c[4] + d * 5.0 * c[5])));
-}
-
 /* The table at a width, and its derivative; that is 0 beyond the ends. */
 static void
 fill_plane(const ww_ready_profile *ready, const ww_profile_table *table,
@@ -117,25 +93,8 @@ ww_profile_prepare(ww_ready_profile *ready, const ww_profile_shape *shape,
         fill_plane(ready, shape->table, width);
 }
 
-/* The integral over a pixel of a Gaussian of standard deviation s; by_width is
- * the derivative by s here. */
-static inline ww_profile_value
-gaussian_at(const double *nodes, double y, double s)
-{
-    double u = HALF_ROOT / s, high = (y + 0.5) * u, low = (y - 0.5) * u;
-    double v_high, v_low, d_high, d_low;
-    ww_profile_value out;
-
-    erf_at(nodes, high, &v_high, &d_high);
-    erf_at(nodes, low, &v_low, &d_low);
-    out.value = 0.5 * (v_high - v_low);
-    out.by_y = 0.5 * u * (d_high - d_low);
-    out.by_width = -0.5 * (d_high * high - d_low * low) / s;
-    return out;
-}
-
-static ww_profile_value
-table_at(const ww_ready_profile *ready, double y, double wave)
+ww_profile_value
+ww_profile_table_at(const ww_ready_profile *ready, double y, double wave)
 {
     const ww_profile_table *table = ready->shape->table;
     double row = (y - table->y_first) / table->y_step, a, b;
@@ -166,36 +125,6 @@ table_at(const ww_ready_profile *ready, double y, double wave)
     out.value = corner[0][0] + a * (corner[0][1] - corner[0][0]);
     out.by_y = (corner[0][1] - corner[0][0]) / table->y_step;
     out.by_width = corner[1][0] + a * (corner[1][1] - corner[1][0]);
-    return out;
-}
-
-ww_profile_value
-ww_profile_at(const ww_ready_profile *ready, double y, double spread,
-              double share, double *by_wings)
-{
-    double s, widening;
-    ww_profile_value out;
-
-    if (ready->shape->table != NULL)
-        return table_at(ready, y, spread);
-    s = sqrt(spread + ready->width * ready->width);
-    widening = ready->width / s;
-    out = gaussian_at(ready->erf, y, s);
-    out.by_width *= widening;
-    for (size_t m = 0; m < ready->shape->n_wing; m++) {
-        const double *wing = ready->shape->wings + 3 * m;
-        ww_profile_value far =
-            gaussian_at(ready->erf, y + wing[2], wing[1] * s);
-
-        out.value += wing[0] * far.value;
-        out.by_y += wing[0] * far.by_y;
-        out.by_width += wing[0] * far.by_width * wing[1] * widening;
-        if (by_wings != NULL) {
-            by_wings[3 * m] += share * far.value;
-            by_wings[3 * m + 1] += share * wing[0] * far.by_width * s;
-            by_wings[3 * m + 2] += share * wing[0] * far.by_y;
-        }
-    }
     return out;
 }
 

@@ -14,57 +14,117 @@ is_basis(const ww_uniform_basis *basis)
            isfinite(basis->high - basis->low) && basis->low < basis->high;
 }
 
-/* The knots; NULL if there is no memory. */
-static double *
-make_knots(const ww_uniform_basis *basis)
-{
-    size_t n_knot = basis->n_function + WW_SPLINE_ORDER;
-    size_t n_interval = basis->n_function - DEGREE;
-    double step = (basis->high - basis->low) / (double)n_interval;
-    double *knots = malloc(n_knot * sizeof *knots);
+/* The functions of an interval, first to last of the four, as polynomials of
+ * u, which goes from 0 to 1 in it: piece[k][p] belongs to u to the power p. */
+typedef struct {
+    double of[WW_SPLINE_ORDER][WW_SPLINE_ORDER];
+} piece;
 
-    if (!knots)
-        return NULL;
-    for (size_t k = 0; k < WW_SPLINE_ORDER; k++) {
-        knots[k] = basis->low;
-        knots[n_knot - 1 - k] = basis->high;
-    }
-    for (size_t k = 1; k < n_interval; k++)
-        knots[DEGREE + k] = basis->low + (double)k * step;
-    return knots;
+typedef struct {
+    double low, high, per_step; /* intervals per unit of x */
+    size_t n_interval;
+    piece *pieces; /* [n_interval] */
+} pieces;
+
+/* The place of knot number k, in steps from low. */
+static double
+knot_at(size_t k, size_t n_interval)
+{
+    if (k <= DEGREE)
+        return 0.0;
+    return k - DEGREE < n_interval ? (double)(k - DEGREE) : (double)n_interval;
 }
 
-/* The four functions at a place, and which is the first of them. */
-static size_t
-fill_row(const ww_uniform_basis *basis, const double *knots, double x,
-         double row[WW_SPLINE_ORDER])
+/* The recurrence of Cox and de Boor (de Boor 1978, A Practical Guide to
+ * Splines, chapter X) on polynomials. */
+static void
+set_piece(size_t interval, size_t n_interval, piece *out)
 {
-    size_t j = DEGREE;
+    double (*p)[WW_SPLINE_ORDER] = out->of;
 
-    if (x >= basis->low && x <= basis->high) {
-        j = ww_spline_interval(knots, basis->n_function + WW_SPLINE_ORDER, x);
-        ww_spline_basis(knots, j, x, row);
-    } else {
-        for (size_t k = 0; k < WW_SPLINE_ORDER; k++)
-            row[k] = isnan(x) ? NAN : 0.0;
+    memset(p, 0, sizeof out->of);
+    p[0][0] = 1.0;
+    for (size_t degree = 1; degree <= DEGREE; degree++) {
+        double carry[WW_SPLINE_ORDER] = {0};
+
+        for (size_t n = 0; n < degree; n++) {
+            size_t knot = interval + DEGREE + n + 1;
+            double right = knot_at(knot, n_interval);
+            double left = knot_at(knot - degree, n_interval);
+            double w[WW_SPLINE_ORDER];
+
+            for (size_t k = 0; k < WW_SPLINE_ORDER; k++)
+                w[k] = p[n][k] / (right - left);
+            for (size_t k = 0; k < WW_SPLINE_ORDER; k++) {
+                double before = k ? w[k - 1] : 0.0; /* times u */
+
+                p[n][k] =
+                    carry[k] + (right - (double)interval) * w[k] - before;
+                carry[k] = ((double)interval - left) * w[k] + before;
+            }
+        }
+        memcpy(p[degree], carry, sizeof carry);
     }
-    return j - DEGREE;
+}
+
+/* Returns WW_OK or WW_ERR_NOMEM; on success the caller frees all->pieces. */
+static int
+make_pieces(const ww_uniform_basis *basis, pieces *all)
+{
+    size_t n = basis->n_function - DEGREE;
+
+    all->low = basis->low;
+    all->high = basis->high;
+    all->n_interval = n;
+    all->per_step = (double)n / (basis->high - basis->low);
+    all->pieces = malloc(n * sizeof *all->pieces);
+    if (!all->pieces)
+        return WW_ERR_NOMEM;
+    for (size_t q = 0; q < n; q++)
+        set_piece(q, n, &all->pieces[q]);
+    return WW_OK;
+}
+
+/* The interval of a place inside, and where in it that is. */
+static size_t
+find_interval(const pieces *all, double x, double *u)
+{
+    double steps = (x - all->low) * all->per_step;
+    size_t q = (size_t)steps;
+
+    q = q < all->n_interval ? q : all->n_interval - 1;
+    *u = steps - (double)q;
+    return q;
 }
 
 int
 ww_spline_rows(const ww_uniform_basis *basis, const double *x, size_t n,
                int32_t *first, double (*value)[WW_SPLINE_ORDER])
 {
-    double *knots;
+    pieces all;
 
     if (!is_basis(basis))
         return WW_ERR_ARGUMENT;
-    knots = make_knots(basis);
-    if (!knots)
+    if (make_pieces(basis, &all))
         return WW_ERR_NOMEM;
-    for (size_t i = 0; i < n; i++)
-        first[i] = (int32_t)fill_row(basis, knots, x[i], value[i]);
-    free(knots);
+    for (size_t i = 0; i < n; i++) {
+        double u = isnan(x[i]) ? NAN : 0.0;
+
+        first[i] = 0;
+        for (size_t k = 0; k < WW_SPLINE_ORDER; k++)
+            value[i][k] = u;
+        if (x[i] >= all.low && x[i] <= all.high) {
+            size_t q = find_interval(&all, x[i], &u);
+            const piece *p = &all.pieces[q];
+
+            first[i] = (int32_t)q;
+            for (size_t k = 0; k < WW_SPLINE_ORDER; k++)
+                value[i][k] =
+                    p->of[k][0] +
+                    u * (p->of[k][1] + u * (p->of[k][2] + u * p->of[k][3]));
+        }
+    }
+    free(all.pieces);
     return WW_OK;
 }
 
@@ -101,28 +161,54 @@ ww_spline_clip(size_t n, const int32_t *first,
     return WW_OK;
 }
 
+/* The splines of an interval as polynomials of u: local[power][set]. */
+static void
+set_local(const piece *p, const double *c, size_t n_set, double *local)
+{
+    for (size_t power = 0; power < WW_SPLINE_ORDER; power++)
+        for (size_t s = 0; s < n_set; s++)
+            local[power * n_set + s] =
+                (p->of[0][power] * c[s] + p->of[1][power] * c[n_set + s]) +
+                (p->of[2][power] * c[2 * n_set + s] +
+                 p->of[3][power] * c[3 * n_set + s]);
+}
+
 int
 ww_spline_sums(const ww_uniform_basis *basis, const double *x, size_t n,
                const double *coefficients, size_t n_set, double *out)
 {
-    double *knots;
+    pieces all;
+    double *local;
+    size_t size = WW_SPLINE_ORDER * n_set;
 
     if (!is_basis(basis))
         return WW_ERR_ARGUMENT;
-    knots = make_knots(basis);
-    if (!knots)
+    if (make_pieces(basis, &all))
         return WW_ERR_NOMEM;
-    for (size_t i = 0; i < n; i++) {
-        double row[WW_SPLINE_ORDER];
-        const double *c =
-            coefficients + n_set * fill_row(basis, knots, x[i], row);
-
-        for (size_t s = 0; s < n_set; s++)
-            out[i * n_set + s] =
-                (row[0] * c[s] + row[1] * c[n_set + s]) +
-                (row[2] * c[2 * n_set + s] + row[3] * c[3 * n_set + s]);
+    local = malloc(all.n_interval * size * sizeof *local + 1);
+    if (!local) {
+        free(all.pieces);
+        return WW_ERR_NOMEM;
     }
-    free(knots);
+    for (size_t q = 0; q < all.n_interval; q++)
+        set_local(&all.pieces[q], coefficients + q * n_set, n_set,
+                  local + q * size);
+    for (size_t i = 0; i < n; i++) {
+        double u = isnan(x[i]) ? NAN : 0.0, *to = out + i * n_set;
+
+        if (x[i] >= all.low && x[i] <= all.high) {
+            const double *p = local + size * find_interval(&all, x[i], &u);
+
+            for (size_t s = 0; s < n_set; s++)
+                to[s] = p[s] + u * (p[n_set + s] + u * (p[2 * n_set + s] +
+                                                        u * p[3 * n_set + s]));
+        } else {
+            for (size_t s = 0; s < n_set; s++)
+                to[s] = u;
+        }
+    }
+    free(local);
+    free(all.pieces);
     return WW_OK;
 }
 
@@ -143,6 +229,20 @@ add_rows(size_t n, const int32_t *first,
                 band[j + a][b - a] += w * value[i][b];
         }
     }
+}
+
+int
+ww_spline_normal(size_t n, const int32_t *first,
+                 const double (*value)[WW_SPLINE_ORDER], const double *y,
+                 const double *weight, size_t n_function,
+                 double (*band)[WW_SPLINE_ORDER], double *right)
+{
+    if (!rows_are_inside(n, first, n_function))
+        return WW_ERR_RANGE;
+    memset(band, 0, n_function * sizeof *band);
+    memset(right, 0, n_function * sizeof *right);
+    add_rows(n, first, value, y, weight, band, right);
+    return WW_OK;
 }
 
 /* Make the row and column of a function those of the unit matrix. */

@@ -49,6 +49,17 @@ int
 ww_spline_sums(const ww_uniform_basis *basis, const double *x, size_t n,
                const double *coefficients, size_t n_set, double *out);
 
+/* The normal equations: band[j][k] is the sum over i of weight[i] times the
+ * functions j and j + k, right[j] that of weight[i] y[i] times function j.
+ * band: [n_function][4], of which what lies beyond the last function is 0.
+ *
+ * Returns WW_OK; WW_ERR_RANGE if a first is not in [0, n_function - 4]. */
+int
+ww_spline_normal(size_t n, const int32_t *first,
+                 const double (*value)[WW_SPLINE_ORDER], const double *y,
+                 const double *weight, size_t n_function,
+                 double (*band)[WW_SPLINE_ORDER], double *right);
+
 /* Weighted least squares: the coefficients that make the sum of
  * weight[i] (y[i] - sum_j value[i][j] c[first[i] + j])^2 least.
  *

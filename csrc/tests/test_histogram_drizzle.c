@@ -12,7 +12,7 @@ enum { NX = 3, NY = 4, CELLS = NX * NY, N_SHIFT = 4, MANY = 200 };
 static const double X_EDGE[NX + 1] = {0, 1, 3, 7};
 
 typedef struct {
-    double y_edge[N_SHIFT * (NY + 1)];
+    double y_edge[(NY + 1) * N_SHIFT];
     double den[CELLS], num[2 * CELLS], linear[CELLS], count[CELLS];
     double square[CELLS], above[CELLS];
     ww_histogram_axis x, y;
@@ -26,7 +26,7 @@ setup(fixture *f)
     memset(f, 0, sizeof *f);
     for (int s = 0; s < N_SHIFT; s++)
         for (int c = 0; c <= NY; c++)
-            f->y_edge[s * (NY + 1) + c] = c + (s + 0.5) / N_SHIFT - 0.5;
+            f->y_edge[c * N_SHIFT + s] = c + (s + 0.5) / N_SHIFT - 0.5;
     f->x = (ww_histogram_axis){NX, 1, X_EDGE};
     f->y = (ww_histogram_axis){NY, N_SHIFT, f->y_edge};
     f->sums = (ww_histogram_sums){f->den,   f->num,    f->linear,

@@ -24,6 +24,9 @@ test_mean(void)
     in.counted = ALL; /* the sum stays, its divisor does not */
     assert(ww_slit_nod_mean(&in, 0, 2, out) == WW_OK);
     assert(out[0] == 3.0 && out[1] == 0.0 && out[5] == 0.0);
+    in.mask = ALL; /* NaN add nothing, also where they count */
+    assert(ww_slit_nod_mean(&in, 0, 2, out) == WW_OK);
+    assert(out[1] == 0.0 && out[5] == 4.0);
     chosen[0] = chosen[2] = 0;
     assert(ww_slit_nod_mean(&in, 0, 2, out) == WW_OK);
     assert(isnan(out[0]));

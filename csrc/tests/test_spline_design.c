@@ -31,8 +31,8 @@ functions_sum_to_one(void)
         assert(fabs(sum - 1.0) < 1e-14);
         assert(first[i] >= 0 && first[i] <= M - 4);
     }
-    assert(value[0][0] == 1.0 && first[0] == 0);
-    assert(value[N - 1][3] == 1.0 && first[N - 1] == M - 4);
+    assert(value[0][0] == 1.0 && first[0] == 0 && value[0][1] == 0.0);
+    assert(fabs(value[N - 1][3] - 1.0) < 1e-14 && first[N - 1] == M - 4);
 }
 
 static void
@@ -137,6 +137,37 @@ least_squares_finds_the_truth(void)
     }
 }
 
+static void
+normal_equations_are_sums(void)
+{
+    double x[N], value[N][4], y[N], weight[N], band[M][4], right[M];
+    double normal[M][M] = {{0}}, sum[M] = {0};
+    int32_t first[N];
+
+    make_places(x);
+    assert(ww_spline_rows(&BASIS, x, N, first, value) == WW_OK);
+    for (int i = 0; i < N; i++) {
+        y[i] = cos(i), weight[i] = 0.5 + i % 3;
+        for (int a = 0; a < 4; a++) {
+            sum[first[i] + a] += weight[i] * value[i][a] * y[i];
+            for (int b = 0; b < 4; b++)
+                normal[first[i] + a][first[i] + b] +=
+                    weight[i] * value[i][a] * value[i][b];
+        }
+    }
+    assert(ww_spline_normal(N, first, (const double (*)[4])value, y, weight, M,
+                            band, right) == WW_OK);
+    for (int j = 0; j < M; j++) {
+        assert(fabs(right[j] - sum[j]) < 1e-12);
+        for (int k = 0; k < 4; k++)
+            assert(fabs(band[j][k] - (j + k < M ? normal[j][j + k] : 0.0)) <
+                   1e-12);
+    }
+    first[3] = M;
+    assert(ww_spline_normal(N, first, (const double (*)[4])value, y, weight, M,
+                            band, right) == WW_ERR_RANGE);
+}
+
 /* Samples in the middle only, without one function that was asked away: the
  * others are as if neither it nor those without samples were there. */
 static void
@@ -182,11 +213,9 @@ nonsense_is_refused(void)
     assert(ww_spline_rows(&BASIS, &x, 0, &first, value) == WW_OK);
     first = -1;
     assert(ww_spline_least_squares(1, &first, (const double (*)[4])value, &y,
-                                   &y, M, 0.0, keep, c,
-                                   NULL) == WW_ERR_RANGE);
+                                   &y, M, 0.0, keep, c, NULL) == WW_ERR_RANGE);
     assert(ww_spline_least_squares(0, &first, (const double (*)[4])value, &y,
-                                   &y, 3, 0.0, keep, c,
-                                   NULL) == WW_ERR_RANGE);
+                                   &y, 3, 0.0, keep, c, NULL) == WW_ERR_RANGE);
     assert(ww_spline_least_squares(0, &first, (const double (*)[4])value, &y,
                                    &y, 4, 0.0, keep, c, NULL) == WW_OK);
     assert(!keep[0] && !keep[3]);
@@ -200,6 +229,7 @@ main(void)
     sums_are_rows_times_coefficients();
     clipping_takes_small_values();
     least_squares_finds_the_truth();
+    normal_equations_are_sums();
     functions_are_left_out();
     nonsense_is_refused();
     return 0;

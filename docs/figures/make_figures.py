@@ -9,6 +9,7 @@ fixed seeds, and are written beside this file. What the captions state is printe
 from __future__ import annotations
 
 import dataclasses
+import io
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import ListedColormap
-from PIL import Image
+from saving import save_small
 from scipy.ndimage import binary_erosion, uniform_filter
 
 HERE = Path(__file__).resolve().parent
@@ -58,14 +59,10 @@ def bundled():
 
 
 def save(figure, name):
-    path = HERE / f"{name}.png"
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     plt.close(figure)
-    # 128 colours are enough, and a third of the size.
-    Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
-    size = path.stat().st_size / 1000
-    assert size < 80, f"{path.name} has {size:.0f} kB"
-    print(f"{path.name}: {size:.0f} kB")
+    save_small(buffer.getvalue(), name, most_kb=80.0)
 
 
 def realise(exposures, matrices, shape, rng):

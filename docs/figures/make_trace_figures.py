@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from saving import save_small
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "tests" / "helpers"))
@@ -43,13 +43,7 @@ OPTIONS = FitOptions(lrange=HALF_WINDOW, space_ratio=1.6)
 
 
 def save(figure, name):
-    path = HERE / f"{name}.png"
-    path.write_bytes(png_bytes(figure, dpi=100))
-    # 128 colours are enough, and a third of the size.
-    Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
-    size = path.stat().st_size / 1000
-    assert size < 120, f"{path.name} has {size:.0f} kB"
-    print(f"{path.name}: {size:.0f} kB")
+    save_small(png_bytes(figure, dpi=100), name)
 
 
 def modelled(scene, factor):

@@ -4,14 +4,13 @@ Draw the figures of the guide to alignment: ``python docs/figures/make_tweakreg_
 They are made of images that the tests render, with fixed seeds, and are written beside this file.
 """
 
-# ruff: noqa: T201
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from PIL import Image
+from saving import save_small
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "tests" / "helpers"))
@@ -29,13 +28,7 @@ from webbweave.tweakreg import TweakRegStep  # noqa: E402
 
 
 def save(figure, name):
-    path = HERE / f"{name}.png"
-    path.write_bytes(png_bytes(figure, dpi=90))
-    # 128 colours are enough, and a third of the size.
-    Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
-    size = path.stat().st_size / 1000
-    assert size < 120, f"{path.name} has {size:.0f} kB"
-    print(f"{path.name}: {size:.0f} kB")
+    save_small(png_bytes(figure, dpi=90), name)
 
 
 def main():

@@ -97,6 +97,18 @@ def test_catalog_and_fit_table(field, images, tmp_path, capsys):
     assert field.rms(models).max() < 1.5
 
 
+def test_a_relative_solution_is_applied_to_the_same_exposures(field, images, tmp_path, capsys):
+    """The reference, which was not moved, stays; the others go where they went."""
+    more = ("--use-custom-catalogs", "--save-fit-table", "--dry-run", "--output-dir", tmp_path)
+    assert run(*images, *more) == 0
+    apply = ("--apply-solution", tmp_path / "tweakreg_fit.ecsv", "--report")
+    assert run(*images, *apply, "--output-dir", tmp_path / "o") == 0
+    models = [datamodels.open(path) for path in products(images, tmp_path / "o")]
+    assert field.rms(models).max() < 1.5
+    assert models[0].meta.wcs(3.0, 900.0) == field.models[0].meta.wcs(3.0, 900.0)
+    assert "COMPLETE: moved +0.0 mas east, +0.0 mas north" in capsys.readouterr().out
+
+
 def test_association_and_catfile(images, tmp_path, field):
     folder = images[0].parent
     members = [{"expname": path.name, "exptype": "science"} for path in images]

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
+from star_fields import add_star
 from stdatamodels.jwst.datamodels import ImageModel
 from synthetic_image_wcs import PIXEL, SIZE, WCSINFO, image_wcs
 
+from webbweave.datamodels import read_table, tree_of
 from webbweave.resample.tangent import TangentPlane
 
 
@@ -96,7 +98,7 @@ def exposures(
                 columns["weight"] = 1 / error**2
             path = Path(folder) / model.meta.filename.replace("_cal.fits", "_stars.ecsv")
             Table(columns).write(path, format="ascii.ecsv", overwrite=True)
-            model.meta.tweakreg_catalog = str(path)
+            tree_of(model)["meta"]["tweakreg_catalog"] = str(path)
             found.models.append(model)
             found.truth.append(truth)
             found.catalogs.append(path)
@@ -111,25 +113,47 @@ def _north(plane, ra, dec):
 
 def _pixels(wcs, sky):
     """Invert a WCS whose own inverse is but a linear approximation."""
-    target = np.array(wcs.invert(*sky, with_bounding_box=False))
+    forward, backward = wcs.forward_transform, wcs.backward_transform
+    target = np.array(backward(*sky))
     x = target.copy()
     for _ in range(5):
-        there = wcs.invert(*wcs(*x, with_bounding_box=False), with_bounding_box=False)
-        x += target - np.array(there)
+        x += target - np.array(backward(*forward(*x)))
     return x
 
 
 def _model(exposure, detector, wcs, info):
     model = ImageModel((8, 8))  # the catalogs are given: nobody looks at the pixels
-    model.meta.filename = f"jw01345001001_02201_{exposure + 1:05d}_nrcb{detector + 1}_cal.fits"
-    model.meta.wcs = wcs
-    model.meta.wcsinfo.v2_ref = info["v2_ref"]
-    model.meta.wcsinfo.v3_ref = info["v3_ref"]
-    model.meta.wcsinfo.roll_ref = info["roll_ref"]
-    model.meta.wcsinfo.ra_ref, model.meta.wcsinfo.dec_ref = 1.0, 2.0
-    observation = model.meta.observation
-    observation.program_number, observation.observation_number = "01345", "001"
-    observation.visit_number, observation.visit_group = "001", "02"
-    observation.sequence_id, observation.activity_id = "2", "01"
-    observation.exposure_number, observation.date = str(exposure + 1), "2022-06-21"
+    # Written past the validation of each value, which would take most of the time of a test.
+    meta = tree_of(model)["meta"]
+    meta["filename"] = f"jw01345001001_02201_{exposure + 1:05d}_nrcb{detector + 1}_cal.fits"
+    meta["wcs"] = wcs
+    angles = {name: info[name] for name in ("v2_ref", "v3_ref", "roll_ref")}
+    meta["wcsinfo"] = {"ra_ref": 1.0, "dec_ref": 2.0, **angles}
+    meta["observation"] = {
+        "program_number": "01345",
+        "observation_number": "001",
+        "visit_number": "001",
+        "visit_group": "02",
+        "sequence_id": "2",
+        "activity_id": "01",
+        "exposure_number": str(exposure + 1),
+        "date": "2022-06-21",
+    }
     return model
+
+
+def draw(field, rng, *, fwhm=2.2):
+    """Draw the stars of the catalogs into images, with noise and missing pixels."""
+    flux_of = {}
+    for model, path in zip(field.models, field.catalogs, strict=True):
+        table = read_table(path)
+        image = rng.normal(5.0, 1.0, (SIZE, SIZE))
+        ra, dec = model.meta.wcs(np.array(table["x"]), np.array(table["y"]))
+        for x, y, east, north in zip(table["x"], table["y"], ra, dec, strict=True):
+            # The same star has the same flux in each image, whatever its pointing error is.
+            key = round(east * 7200), round(north * 7200)
+            add_star(image, x, y, flux_of.setdefault(key, 10 ** rng.uniform(3.0, 5.0)), fwhm)
+        dq = (rng.random(image.shape) < 5e-4).astype(np.uint32)
+        image[dq > 0] = np.nan
+        model.data, model.dq = image.astype(np.float32), dq
+        model.err = np.ones(image.shape, dtype=np.float32)

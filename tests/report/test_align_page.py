@@ -93,6 +93,12 @@ def test_sources_are_compared_with_the_catalog(with_catalog, field):
     assert align_figures.kind_of(with_catalog.images[1]) == "failed"
 
 
+def test_with_compat_sources_are_compared_with_each_other(field, tmp_path):
+    found = aligned(field, tmp_path, catalog=True, compat=True)
+    assert [image.compared_with for image in found.images] == ["the other images"] * 4
+    assert len(found.images[3].matched) > 50
+
+
 def test_a_run_makes_no_summary_unless_asked(field):
     step = TweakRegStep(use_custom_catalogs=True)
     step.process(field.models)

@@ -164,9 +164,9 @@ def test_binding_checks_its_arrays():
     planes = [np.zeros((8, 4)) for _ in range(5)]
     num = np.zeros((1, 8, 4))
 
-    def call(y_edge=Y_EDGES[None], data=data[None], stop=10, num=num):
+    def call(y_edge=Y_EDGES[:, None], data=data[None], stop=10, num=num):
         histogram_drizzle(
-            X_EDGES[None], y_edge, x, y, wht, var, data, planes[0], num, *planes[1:],
+            X_EDGES[:, None], y_edge, x, y, wht, var, data, planes[0], num, *planes[1:],
             start=0, stop=stop,
         )  # fmt: skip
 

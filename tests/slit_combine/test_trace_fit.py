@@ -14,12 +14,8 @@ from webbweave.slit_combine.differences import diff_samples, nod_difference
 from webbweave.slit_combine.objective import Layout, TraceObjective, penalty
 from webbweave.slit_combine.options import FitOptions
 from webbweave.slit_combine.profiles import ProfileTable
-from webbweave.slit_combine.trace_fit import (
-    fit_all_traces,
-    fit_params_by_sn,
-    fit_single_trace,
-    get_trace_sn,
-)
+from webbweave.slit_combine.trace_fit import fit_all_traces, fit_single_trace
+from webbweave.slit_combine.trace_sn import fit_params_by_sn, get_trace_sn
 
 PEER = FitOptions.peer()
 FREE = FitOptions().without_priors()
@@ -54,7 +50,7 @@ def test_objective_is_that_of_the_peer(peer_stack, peer_results):
             assert found == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("method", ["L-BFGS-B", "powell"])
+@pytest.mark.parametrize("method", ["SLSQP", "L-BFGS-B", "powell"])
 def test_fit_is_that_of_the_peer(peer_stack, peer_results, method):
     stored = np.load(peer_results / "04_fit_gauss_deg0.npz")
     fits, stack = fit_all_traces(peer_stack(), method=method, **PEER_FIT)
@@ -62,16 +58,16 @@ def test_fit_is_that_of_the_peer(peer_stack, peer_results, method):
     assert fits[2]["sigma"] == pytest.approx(0.56072, abs=1e-4)
     assert fits[2]["trace_coeffs"] == pytest.approx([0.80561], abs=1e-4)
     assert fits[2]["chi2_fit"] == pytest.approx(4293.989, abs=1e-3)
-    np.testing.assert_allclose(stack.yslit, stored["yslit"], atol=1e-6)
+    np.testing.assert_allclose(stack.yslit, stored["yslit"], atol=1e-5)
     for nod, fit in fits.items():
         np.testing.assert_allclose(fit["theta"], stored[f"fit{nod}__theta"], atol=1e-4)
-        assert fit["chi2_fit"] == pytest.approx(float(stored[f"fit{nod}__chi2_fit"]), rel=1e-7)
+        assert fit["chi2_fit"] == pytest.approx(float(stored[f"fit{nod}__chi2_fit"]), rel=1e-6)
         for name in ("diff", "vdiff", "wdiff"):
             np.testing.assert_array_equal(fit[name], stored[f"fit{nod}__{name}"])
         for name in ("snum", "svnum", "sden", "smod"):
             expected = stored[f"fit{nod}__{name}"]
             scale = np.nanmax(np.abs(expected))
-            np.testing.assert_allclose(fit[name], expected, atol=1e-6 * scale)
+            np.testing.assert_allclose(fit[name], expected, atol=1e-5 * scale)
 
 
 def test_fit_of_a_tabulated_profile_is_that_of_the_peer(peer_stack, peer_tables):
@@ -254,12 +250,12 @@ def test_fit_all_traces_moves_every_nod():
     assert all(fit["theta"] == pytest.approx([5.0, 0.2]) for fit in told.values())
 
 
-@pytest.mark.parametrize("method", ["bfgs", "TNC", "slsqp", "nelder-mead"])
+@pytest.mark.parametrize("method", ["bfgs", "TNC", "L-BFGS-B", "nelder-mead"])
 def test_every_minimiser_finds_the_same(method):
     stack = stack_of(make_slitlet(8, shape=(25, 10)))
     fits = [
         fit_single_trace(stack, 2, degree=0, method=m, tol=1e-9, verbose=False)
-        for m in ("L-BFGS-B", method)
+        for m in ("SLSQP", method)
     ]
     assert fits[1]["theta"] == pytest.approx(fits[0]["theta"], abs=2e-3)
 
@@ -338,3 +334,17 @@ def test_nothing_valid_is_an_error_and_dead_columns_are_not():
     with pytest.raises(ValueError, match="nod 1: no pixel of the difference is valid"):
         fit_single_trace(stack_of(case), 1, degree=0)
     assert stack.mask is not None
+
+
+@pytest.mark.parametrize("n", [2, 4, 6, 9])
+@pytest.mark.parametrize(("grating", "fixed_slit"), [("PRISM", False), ("G140M", True)])
+def test_any_number_of_exposures_without_noise_is_exact(n, grating, fixed_slit):
+    case = make_slitlet(None, n_exposures=n, shape=(25, 8), grating=grating, fixed_slit=fixed_slit)
+    fits, stack = fit_all_traces(
+        stack_of(case), niter=8, ref_exp="auto", degree=0, force_positive=False, options=FREE
+    )
+    for fit in fits.values():
+        assert fit["sigma"] == pytest.approx(0.6, abs=2e-3)  # the walls push it
+        assert fit["trace_coeffs"] == pytest.approx([0.3], abs=1e-3)
+        np.testing.assert_allclose(fit["snum"] / fit["sden"], case.column_flux(), rtol=2e-3)
+    assert stack.n == n

@@ -54,6 +54,14 @@ def test_the_service_is_asked_for_the_field_of_the_images():
     assert found.table.meta["catalog"] == "GAIADR3"
 
 
+@pytest.mark.parametrize("name", ["GAIADR1", "gaiadr2", "GaiaDR3", "GAIAREFCAT"])
+def test_names_of_the_service(name):
+    with server.serve(server.text(BODY)) as running:
+        found = ask(running, name)
+    ((_, query),) = running.queries
+    assert query["CAT"] == found.table.meta["catalog"] == name.upper()
+
+
 def test_what_is_saved_gives_the_same_stars(tmp_path):
     with server.serve(server.text(BODY)) as running:
         found = ask(running)

@@ -51,8 +51,8 @@ def histogram_drizzle(x_edge, y_edge, x, y, weight, variance, value, den, num, l
     cdef ww_histogram_pixels pixels
     cdef ww_histogram_sums sums
     cdef int status
-    shifts_x, edges_x = check_array("x_edge", x_edge, "float64", (None, None))
-    shifts_y, edges_y = check_array("y_edge", y_edge, "float64", (None, None))
+    edges_x, shifts_x = check_array("x_edge", x_edge, "float64", (None, None))
+    edges_y, shifts_y = check_array("y_edge", y_edge, "float64", (None, None))
     if edges_x < 2 or edges_y < 2:
         raise ValueError("x_edge, y_edge: at least two edges along each axis")
     n_plane, n_pixel = check_array("value", value, "float64", (None, None), may_be_empty=True)

@@ -29,7 +29,7 @@ def slopes(
     table: _Table,
     wings: _Floats,
     values: _Floats,
-    derivatives: _Floats,
+    derivatives: _Floats | None,
     *,
     positive: bool,
 ) -> None: ...

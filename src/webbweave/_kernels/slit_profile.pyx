@@ -29,12 +29,10 @@ cdef extern from "slit_profile.h" nogil:
 
     int ww_slit_profile(const ww_profile_shape *shape, double width, size_t n, const double *y,
                         const double *spread, double *profile, double *by_y, double *by_width)
-    int ww_slit_objective(const ww_slit_samples *samples, const ww_profile_shape *shape,
-                          double width, size_t n_trace, const double *trace, double *value,
-                          double *gradient)
-    int ww_slit_slopes(const ww_slit_samples *samples, const ww_profile_shape *shape,
-                       double width, size_t n_trace, const double *trace, double *profile,
-                       double *slopes)
+    int ww_slit_objective(const ww_slit_samples *samples, const ww_profile_shape *, double width,
+                          size_t n_trace, const double *trace, double *value, double *gradient)
+    int ww_slit_slopes(const ww_slit_samples *samples, const ww_profile_shape *, double width,
+                       size_t n_trace, const double *trace, double *profile, double *slopes)
 
 
 cdef const double *_doubles(name, array, shape) except? NULL:
@@ -94,16 +92,15 @@ def profile(y, spread, double width, table, wings, out):
     cdef const double *at = _doubles("y", y, (n,))
     cdef const double *spreads = _doubles("spread", spread, (n,))
     check_array("out", out, "float64", (3, n), writable=True)
-    _set_shape(&shape, &room, table, wings)
     out_view = out
+    _set_shape(&shape, &room, table, wings)
     with nogil:
         status = ww_slit_profile(&shape, width, n, at, spreads, &out_view[0, 0], &out_view[1, 0],
                                  &out_view[2, 0])
     raise_status(status)
 
 
-def objective(samples, double width, trace, table, wings, gradient, *, bint positive,
-              double huber):
+def objective(samples, double width, trace, table, wings, gradient, *, bint positive, double huber):
     """Return the objective and, unless None, fill `gradient`."""
     cdef ww_profile_shape shape
     cdef ww_profile_table room
@@ -128,22 +125,25 @@ def objective(samples, double width, trace, table, wings, gradient, *, bint posi
 
 
 def slopes(samples, double width, trace, table, wings, values, derivatives, *, bint positive):
-    """Fill `values` with the profile of each pixel, `derivatives` with what it changes by."""
+    """Fill `values` with the profile of each pixel; unless None, `derivatives`."""
     cdef ww_profile_shape shape
     cdef ww_profile_table room
     cdef ww_slit_samples source
     cdef double[::1] values_view
     cdef double[:, ::1] derivatives_view
+    cdef double *to = NULL
     cdef int status
     cdef size_t n_trace = len(trace)
     cdef const double *coefficients = _doubles("trace", trace, (None,))
     _set_shape(&shape, &room, table, wings)
     _set_samples(&source, samples, positive, 0.0)
     check_array("values", values, "float64", (source.n_pixel,), writable=True)
-    check_array("derivatives", derivatives, "float64",
-                (source.n_pixel, 1 + n_trace + 3 * len(wings)), writable=True)
-    values_view, derivatives_view = values, derivatives
+    if derivatives is not None:
+        check_array("derivatives", derivatives, "float64",
+                    (source.n_pixel, 1 + n_trace + 3 * len(wings)), writable=True)
+        derivatives_view = derivatives
+        to = &derivatives_view[0, 0]
+    values_view = values
     with nogil:
-        status = ww_slit_slopes(&source, &shape, width, n_trace, coefficients, &values_view[0],
-                                &derivatives_view[0, 0])
+        status = ww_slit_slopes(&source, &shape, width, n_trace, coefficients, &values_view[0], to)
     raise_status(status)

@@ -23,6 +23,14 @@ def spline_sums(
     low: float,
     high: float,
 ) -> None: ...
+def spline_normal(
+    first: NDArray[np.int32],
+    value: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    band: NDArray[np.float64],
+    right: NDArray[np.float64],
+) -> None: ...
 def spline_least_squares(
     first: NDArray[np.int32],
     value: NDArray[np.float64],

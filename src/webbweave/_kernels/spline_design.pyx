@@ -21,6 +21,9 @@ cdef extern from "spline_design.h" nogil:
                        double floor)
     int ww_spline_sums(const ww_uniform_basis *basis, const double *x, size_t n,
                        const double *coefficients, size_t n_set, double *out)
+    int ww_spline_normal(size_t n, const int32_t *first, const double (*value)[4], const double *y,
+                         const double *weight, size_t n_function, double (*band)[4],
+                         double *right)
     int ww_spline_least_squares(size_t n, const int32_t *first, const double (*value)[4],
                                 const double *y, const double *weight, size_t n_function,
                                 double tolerance, uint8_t *keep, double *coefficients,
@@ -83,6 +86,28 @@ def spline_sums(x, coefficients, out, *, double low, double high):
     with nogil:
         status = ww_spline_sums(&basis, &x_view[0], size, &coefficient_view[0, 0], sets,
                                 &out_view[0, 0])
+    _raise(status)
+
+
+def spline_normal(first, value, y, weight, band, right):
+    """Fill `band` and `right` with the normal equations."""
+    cdef int status
+    (n,) = check_array("first", first, "int32", (None,))
+    check_array("value", value, "float64", (n, 4))
+    check_array("y", y, "float64", (n,))
+    check_array("weight", weight, "float64", (n,))
+    (m,) = check_array("right", right, "float64", (None,), writable=True)
+    check_array("band", band, "float64", (m, 4), writable=True)
+    cdef const int32_t[::1] first_view = first
+    cdef const double[:, ::1] value_view = value
+    cdef const double[::1] y_view = y, weight_view = weight
+    cdef double[:, ::1] band_view = band
+    cdef double[::1] right_view = right
+    cdef size_t size = n, functions = m
+    with nogil:
+        status = ww_spline_normal(size, &first_view[0], <const double (*)[4]>&value_view[0, 0],
+                                  &y_view[0], &weight_view[0], functions,
+                                  <double (*)[4]>&band_view[0, 0], &right_view[0])
     _raise(status)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,23 +78,26 @@ class NodDifference:
         return self.pos.read_variance + self.neg.read_variance
 
 
-def negative_mask(stack: SlitStack, options: FitOptions) -> Flags:
+def valid_masks(stack: SlitStack, options: FitOptions) -> tuple[Flags, Flags]:
     """
-    The pixels that may be subtracted.
+    The pixels that may be added, and those that may be subtracted.
 
     Parameters
     ----------
     stack : SlitStack
         The exposures.
     options : FitOptions
-        In the mode of the peer, the mask of the data.
+        In the mode of the peer, both are the mask of the data.
 
     Returns
     -------
-    ndarray of bool, shape (N, P)
+    pos, neg : ndarray of bool, shape (N, P)
         True where they may.
     """
-    return stack.mask if options.compat else stack.mask & stack.bkg_mask
+    if options.compat:
+        return stack.mask, stack.mask
+    pos = stack.mask & np.isfinite(stack.data)
+    return pos, pos & stack.bkg_mask
 
 
 def _side(
@@ -145,9 +148,9 @@ def nod_difference(stack: SlitStack, exp: Any, options: FitOptions | None = None
     options = FitOptions() if options is None else options
     ipos = stack.nods[exp]
     ineg = ~ipos if stack.diffs else np.zeros_like(ipos)
-    pos = _side(stack, ipos, stack.mask, stack.mask, options)
+    good, mask = valid_masks(stack, options)
+    pos = _side(stack, ipos, good, good, options)
     if ineg.any():
-        mask = negative_mask(stack, options)
         neg = _side(stack, ineg, mask, stack.bkg_mask if options.compat else mask, options)
     else:
         zero = np.zeros(stack.mask.shape[1])
@@ -210,10 +213,12 @@ class DiffSamples:
         Column of each.
     diff, variance, weight : ndarray of float64, shape (n_pixel,)
         Difference, its variance, and the inverse of the readout variance.
-    exposures, of_pixel : ndarray of int64, shape (n_sample,)
-        Exposure of each sample, and its pixel in the plane.
+    places : ndarray of int64, shape (n_sample,)
+        Index of each sample in the planes of all exposures, (N, P) raveled.
     share : ndarray of float64, shape (n_sample,)
-        What it adds to the profile of the pixel.
+        What it adds to the profile of the pixel; negative for subtracted exposures.
+    subtracted : ndarray of int64
+        Indices of the samples of these.
     kernel : tuple of ndarray
         All as the kernel takes it.
     """
@@ -223,30 +228,33 @@ class DiffSamples:
     diff: Floats
     variance: Floats
     weight: Floats
-    exposures: NDArray[np.int64]
-    of_pixel: NDArray[np.int64]
+    places: NDArray[np.int64]
     share: Floats
+    subtracted: NDArray[np.int64]
     kernel: tuple[NDArray[Any], ...]
 
-    def at(self, stack: SlitStack, options: FitOptions) -> DiffSamples:
+    @property
+    def spread(self) -> Floats:
+        """What the kernel has to know of the PSF, of each sample."""
+        return self.kernel[7]
+
+    def at(self, stack: SlitStack) -> DiffSamples:
         """
-        The same samples where the traces of a stack have them.
+        The same samples where the traces of a stack have the subtracted ones.
 
         Parameters
         ----------
         stack : SlitStack
             The exposures, with other traces than before.
-        options : FitOptions
-            As before.
 
         Returns
         -------
         DiffSamples
             The samples.
         """
-        y = _places(stack, self.exposures, self.of_pixel, self.share, options)
-        kernel = (*self.kernel[:6], y, *self.kernel[7:])
-        return DiffSamples(**{**self.__dict__, "kernel": kernel})
+        y = self.kernel[6].copy()
+        y[self.subtracted] = stack.yslit.reshape(-1)[self.places[self.subtracted]]
+        return replace(self, kernel=(*self.kernel[:6], y, *self.kernel[7:]))
 
     def column_sums(self, values: Floats) -> Floats:
         """
@@ -263,28 +271,51 @@ class DiffSamples:
             The sums.
         """
         sums = np.bincount(self.columns, weights=values, minlength=self.kernel[2].size)
-        return sums.astype(np.float64)  # without pixels, they are integers
+        return sums.astype(np.float64, copy=False)  # without pixels, they are integers
 
 
-def _places(
-    stack: SlitStack,
-    exposures: NDArray[np.int64],
-    of_pixel: NDArray[np.int64],
-    share: Floats,
-    options: FitOptions,
-) -> Floats:
-    """Distances of samples: of the subtracted ones from their trace, of others from its base."""
+def _from_base(stack: SlitStack, ipos: Flags, options: FitOptions) -> Floats:
+    """Distances of all pixels from the bases of the traces, (N, P)."""
     x = stack.columns()
-    base = np.stack([np.polyval(c, x) for c in stack.base_coeffs])
-    added = share > 0.0
-    which = exposures
-    if options.compat and added.any():  # the peer takes the trace of the first for all
-        which = np.full_like(exposures, exposures[added].min())
-    from_base = stack.ypix[of_pixel] - base[which, stack.xslit[of_pixel]]
-    return np.where(added, from_base, stack.yslit[exposures, of_pixel])
+    bases = [np.polyval(c, x) for c in stack.base_coeffs]
+    if options.compat:  # the peer takes that of the first for all
+        bases = [bases[int(np.argmax(ipos))]] * len(bases)
+    ny = stack.shape[0]
+    rows = np.arange(ny, dtype=np.float64)[:, None]
+    return (rows - np.stack(bases)[:, None, :]).reshape(len(bases), -1)
 
 
-def diff_samples(stack: SlitStack, difference: NodDifference, options: FitOptions) -> DiffSamples:
+def stack_spread(stack: SlitStack, options: FitOptions) -> Floats:
+    """
+    What the kernel has to know of the PSF, for all pixels.
+
+    Parameters
+    ----------
+    stack : SlitStack
+        The exposures.
+    options : FitOptions
+        Width of the PSF.
+
+    Returns
+    -------
+    ndarray of float64, shape (N, P)
+        See `psf_spread`.
+    """
+    return psf_spread(
+        stack.wave,
+        stack.psf_fwhm,
+        lookup=stack.lookup,
+        scale_fwhm=options.scale_fwhm,
+        fwhm_per_sigma=options.fwhm_per_sigma,
+    )
+
+
+def diff_samples(
+    stack: SlitStack,
+    difference: NodDifference,
+    options: FitOptions,
+    spread: Floats | None = None,
+) -> DiffSamples:
     """
     List the pixels that a fit to a difference uses.
 
@@ -296,6 +327,8 @@ def diff_samples(stack: SlitStack, difference: NodDifference, options: FitOption
         What is fitted.
     options : FitOptions
         Width of the PSF, and whether to work as the peer.
+    spread : ndarray of float64, shape (N, P), optional
+        That of `stack_spread`, if it is at hand.
 
     Returns
     -------
@@ -303,16 +336,11 @@ def diff_samples(stack: SlitStack, difference: NodDifference, options: FitOption
         The list.
     """
     ny, nx = stack.shape
-    spread = psf_spread(
-        stack.wave,
-        stack.psf_fwhm,
-        lookup=stack.lookup,
-        scale_fwhm=options.scale_fwhm,
-        fwhm_per_sigma=options.fwhm_per_sigma,
-    )
+    spread = stack_spread(stack, options) if spread is None else spread
     known = np.isfinite(spread)
-    pos = stack.mask & known & difference.ipos[:, None]
-    neg = negative_mask(stack, options) & known & difference.ineg[:, None]
+    good, mask = valid_masks(stack, options)
+    pos = good & known & difference.ipos[:, None]
+    neg = mask & known & difference.ineg[:, None]
     n_pos, n_neg = pos.sum(axis=0), neg.sum(axis=0)
     diff, variance, read = difference.diff, difference.variance, difference.read_variance
     with np.errstate(invalid="ignore"):
@@ -322,25 +350,37 @@ def diff_samples(stack: SlitStack, difference: NodDifference, options: FitOption
     by_column = np.flatnonzero(valid.reshape(ny, nx).T)
     columns = by_column // ny
     pixels = by_column % ny * nx + columns
-    used = (pos | neg)[:, pixels].T
-    rows, exposures = np.nonzero(used)
-    of_pixel = pixels[rows]
+    used = np.ascontiguousarray((pos | neg)[:, pixels].T)
+    n_used = np.count_nonzero(used, axis=1)
+    n_exposure = used.shape[1]
+    flat = np.flatnonzero(used)
+    rows = flat // n_exposure
+    exposures = flat - rows * n_exposure
+    places = exposures * (ny * nx) + pixels[rows]
     with np.errstate(divide="ignore"):
-        share = np.where(difference.ipos[exposures], 1.0 / n_pos[of_pixel], -1.0 / n_neg[of_pixel])
-    starts = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
-    column_start = np.searchsorted(columns, np.arange(nx + 1))
+        share = np.where(
+            difference.ipos[exposures], (1.0 / n_pos[pixels])[rows], (-1.0 / n_neg[pixels])[rows]
+        )
     weight = 1.0 / read[pixels]
-    kernel = (
-        column_start.astype(np.int64),
-        starts.astype(np.int64),
-        stack.columns(),
-        diff[pixels],
-        1.0 / np.sqrt(variance[pixels]),
-        weight,
-        _places(stack, exposures, of_pixel, share, options),
-        spread[exposures, of_pixel],
-        share,
+    samples = DiffSamples(
+        pixels=pixels,
+        columns=columns,
+        diff=diff[pixels],
+        variance=variance[pixels],
+        weight=weight,
+        places=places,
+        share=share,
+        subtracted=np.flatnonzero(share < 0.0),
+        kernel=(
+            np.searchsorted(columns, np.arange(nx + 1)).astype(np.int64),
+            np.concatenate([[0], np.cumsum(n_used)]).astype(np.int64),
+            stack.columns(),
+            diff[pixels],
+            1.0 / np.sqrt(variance[pixels]),
+            weight,
+            _from_base(stack, difference.ipos, options).reshape(-1)[places],
+            spread.reshape(-1)[places],
+            share,
+        ),
     )
-    return DiffSamples(
-        pixels, columns, diff[pixels], variance[pixels], weight, exposures, of_pixel, share, kernel
-    )
+    return samples.at(stack)

@@ -14,9 +14,21 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import binary_dilation, label
 from scipy.special import ndtri
 
+from webbweave.slit_combine.planes import (
+    PLUS,
+    SQUARE,
+    Mask,
+    as_planes,
+    ascending_limits,
+    check_shape,
+    footprint_of,
+    median_of_finite,
+)
 from webbweave.slit_combine.running import running_maximum, running_median, running_percentiles
 
 __all__ = [
+    "PLUS",
+    "SQUARE",
     "HotColdPixels",
     "StuckShutters",
     "bad_shutter_pixels",
@@ -29,9 +41,6 @@ __all__ = [
     "stuck_shutters",
     "trace_outliers",
 ]
-
-Plane = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 #: A shutter with fewer pixels than this part of those of the fullest one is not judged: it is cut
 #: by the edge of the cut-out.
@@ -46,19 +55,14 @@ FEWEST_TRACE_PIXELS = 100
 #: Pixels brighter than the trace are outliers only if they are not noise.
 _TRACE_SIGMA = 3.0
 
+#: One pixel in 30000 is brighter than this by noise; with its neighbours that makes 1 in 3500.
+_PERCENTILE_SIGMA = 4.0
+
 #: Pixels below the profile are outliers only if they are not noise.
 _PROFILE_SIGMA = 5.0
 
 #: The percentiles of the profile: those of a normal distribution are -1.64, 0 and 1.64 sigma.
 _PROFILE_LEVELS = (95, 50, 5)
-
-#: A pixel and its four neighbours.
-PLUS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.bool_)
-PLUS.setflags(write=False)
-
-#: A pixel and its eight neighbours.
-SQUARE = np.ones((3, 3), np.bool_)
-SQUARE.setflags(write=False)
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def stuck_shutters(
     StuckShutters
         What was found.
     """
-    flux, variance, good, bars, place = _planes(sci, var_total, mask, bar, shutter)
+    flux, variance, good, bars, place = as_planes(sci, var_total, mask, bar, shutter)
     used = good.astype(np.bool_) & (bars > min_bar) & np.isfinite(place)
     number = np.round(place[used]).astype(np.int64)
     sn = flux[used] / np.sqrt(variance[used])
@@ -219,8 +223,8 @@ def trace_outliers(
     ValueError
         If planes do not fit together, limits do not ascend, or the filter has no width.
     """
-    flux, variance, y, lam = _planes(data, var_total, yslit, wave)
-    low, high = _limits(limits)
+    flux, variance, y, lam = as_planes(data, var_total, yslit, wave)
+    low, high = ascending_limits(limits)
     width = _filter_width(filter_size, len(flux))
     in_trace = (y > low) & (y < high)
     used = in_trace & np.isfinite(flux) & np.isfinite(lam)
@@ -244,6 +248,7 @@ def percentile_outliers(
     scale: float = 2,
     limits: Sequence[float] = (-2.0, 2.0),
     dilate: ArrayLike | None = SQUARE,
+    var_total: ArrayLike | None = None,
 ) -> tuple[Mask, float]:
     """
     Find pixels brighter than the distribution in the trace lets expect.
@@ -268,6 +273,9 @@ def percentile_outliers(
     dilate : array_like of bool, optional
         Footprint by which outliers grow, in each exposure; None or False for no growth, True for
         a pixel and its neighbours.
+    var_total : array_like of float, shape (N, P), optional
+        Variance of the flux: with it outliers are also brighter than 4 standard deviations, so that
+        pixels with more noise than those in the trace are none. msaexp does not look at it.
 
     Returns
     -------
@@ -282,8 +290,8 @@ def percentile_outliers(
     ValueError
         If planes do not fit together, limits do not ascend, or there are not three levels below 1.
     """
-    flux, y = _planes(data, yslit)
-    low, high = _limits(limits)
+    flux, y = as_planes(data, yslit)
+    low, high = ascending_limits(limits)
     if len(levels) != 3 or not all(level < 1 for level in levels):
         raise ValueError(f"expected three levels below 1, found {list(levels)}")
     trace = flux[(y > low) & (y < high) & np.isfinite(flux)]
@@ -299,9 +307,12 @@ def percentile_outliers(
     z = ndtri([first, second, third])
     limit = float(start + scale * (stop - start) / (z[1] - z[0]) * (z[2] - z[0]))
     outlier = flux > limit
-    footprint = _footprint(dilate)
+    if var_total is not None:
+        flux, variance = as_planes(flux, var_total)
+        outlier &= flux > _PERCENTILE_SIGMA * np.sqrt(variance)
+    footprint = footprint_of(dilate)
     if footprint is not None and outlier.any():
-        _check_shape(flux, shape)
+        check_shape(flux, shape)
         images = outlier.reshape(len(flux), *shape)
         outlier = binary_dilation(images, footprint[None]).reshape(flux.shape)
     return outlier, limit
@@ -346,7 +357,7 @@ def profile_outliers(
     ValueError
         If planes do not fit together, or the filter has no width.
     """
-    flux, variance, y = _planes(data, var_total, yslit)
+    flux, variance, y = as_planes(data, var_total, yslit)
     if filter_size == 0:
         raise ValueError("nfilt must not be 0")
     used = np.isfinite(flux) & np.isfinite(y)
@@ -396,6 +407,7 @@ def hot_cold_pixels(
     min_exposures: int = -1,
     n_position: int = 1,
     dilate: ArrayLike | None = None,
+    compat: bool = False,
 ) -> HotColdPixels:
     """
     Find pixels that are bright or faint in several exposures, where the source has moved on.
@@ -411,12 +423,14 @@ def hot_cold_pixels(
     absolute : bool, optional
         These are fluxes; else percentiles of all fluxes.
     min_exposures : int, optional
-        In how many exposures, but no less than two; a number below 1 counts those that a position
-        has on average.
+        In how many exposures, but no less than two; a number below 1 is added to that of all.
     n_position : int, optional
-        Number of nod positions.
+        Number of nod positions; it matters with `compat` only.
     dilate : array_like of bool, optional
         Footprint by which what was found grows, as in `percentile_outliers`.
+    compat : bool, optional
+        As msaexp: a `min_exposures` below 1 stands for so many times the exposures that a position
+        has, 1 for -1; so a bright source is hot if it was exposed twice in one place.
 
     Returns
     -------
@@ -428,11 +442,14 @@ def hot_cold_pixels(
     ValueError
         If the shapes do not fit together, or `n_position` is not positive.
     """
-    (flux,) = _planes(data)
+    (flux,) = as_planes(data)
     if n_position < 1:
         raise ValueError(f"the number of nod positions must be positive, found {n_position}")
-    n_pixel = _check_shape(flux, shape)
-    least = min_exposures if min_exposures >= 1 else -min_exposures * len(flux) // n_position
+    n_pixel = check_shape(flux, shape)
+    least = min_exposures
+    if least < 1:
+        each = -min_exposures * len(flux) // n_position
+        least = each if compat else len(flux) + min_exposures
     low, high = cold, hot
     if not absolute:
         finite = flux[np.isfinite(flux)]
@@ -441,7 +458,7 @@ def hot_cold_pixels(
         np.count_nonzero(flux < low, axis=0) >= max(least, 2),
         np.count_nonzero(flux > high, axis=0) >= max(least, 2),
     ]
-    footprint = _footprint(dilate)
+    footprint = footprint_of(dilate)
     if footprint is not None:
         found = [binary_dilation(one.reshape(shape), footprint).reshape(n_pixel) for one in found]
     flag = np.where(found[0], 1, 0) + np.where(found[1], 2, 0)
@@ -495,16 +512,16 @@ def outliers_2d(
     ValueError
         If planes do not fit together, thresholds do not ascend, or the filter has no width.
     """
-    flux, noise = _planes(sci, variance)
-    n_pixel = _check_shape(flux, shape)
+    flux, noise = as_planes(sci, variance)
+    n_pixel = check_shape(flux, shape)
     lam = np.asarray(wave, np.float64)
     if lam.shape != (n_pixel,):
         raise ValueError(f"expected {n_pixel} wavelengths, found shape {lam.shape}")
-    low, high = _limits(threshold)
+    low, high = ascending_limits(threshold)
     if mask is not None:
-        (good,) = _planes(mask)
+        (good,) = as_planes(mask)
         flux, noise = np.where(good, flux, np.nan), np.where(good, noise, np.nan)
-    middle, spread = _median_of_finite(flux), np.sqrt(_median_of_finite(noise))
+    middle, spread = median_of_finite(flux), np.sqrt(median_of_finite(noise))
     used = np.nonzero(np.isfinite(middle) & np.isfinite(spread) & np.isfinite(lam))[0]
     used = used[np.argsort(lam[used], kind="stable")]
     residual = (middle[used] - running_median(middle[used], filter_size)) / spread[used]
@@ -514,7 +531,7 @@ def outliers_2d(
     if trim_multiples:
         groups, _ = label(image)
         image = image & (np.bincount(groups.ravel())[groups] == 1)
-    footprint = _footprint(dilate)
+    footprint = footprint_of(dilate)
     if footprint is not None:
         image = binary_dilation(image, footprint)
     return np.asarray(image.reshape(n_pixel))
@@ -545,52 +562,7 @@ def _two_thirds(n_exposure: int) -> int:
     return 2 * (n_exposure // 3)
 
 
-def _median_of_finite(planes: Plane) -> Plane:
-    """Take the median over the exposures, without what is not finite; NaN where nothing is."""
-    # As numpy.nanmedian, which warns of columns without numbers and is slow with many of them.
-    ordered = np.sort(np.where(np.isfinite(planes), planes, np.nan), axis=0)
-    n = np.count_nonzero(np.isfinite(ordered), axis=0)
-    columns = np.arange(planes.shape[1])
-    last = len(planes) - 1
-    below = ordered[np.clip((n - 1) // 2, 0, last), columns]
-    return np.asarray(0.5 * (below + ordered[np.clip(n // 2, 0, last), columns]))
-
-
-def _footprint(dilate: ArrayLike | None) -> Mask | None:
-    """Give what pixels grow by; None if they do not."""
-    if dilate is None:
-        return None
-    if isinstance(dilate, bool):
-        return SQUARE if dilate else None
-    footprint = np.asarray(dilate, np.bool_)
-    if footprint.ndim != 2:
-        raise ValueError(f"expected a footprint of two axes, found shape {footprint.shape}")
-    return footprint
-
-
-def _check_shape(planes: NDArray[np.generic], shape: tuple[int, int]) -> int:
-    n_pixel = int(np.prod(shape))
-    if planes.shape[1] != n_pixel:
-        raise ValueError(f"planes have {planes.shape[1]} pixels, expected {shape[0]} x {shape[1]}")
-    return n_pixel
-
-
-def _limits(limits: Sequence[float]) -> tuple[float, float]:
-    if len(limits) != 2 or not limits[0] < limits[1]:
-        raise ValueError(f"expected a lower and an upper limit, found {list(limits)}")
-    return float(limits[0]), float(limits[1])
-
-
 def _filter_width(filter_size: int, n_exposure: int) -> int:
     if filter_size == 0:
         raise ValueError("filter_size must not be 0")
     return filter_size if filter_size > 0 else -filter_size * n_exposure
-
-
-def _planes(*planes: ArrayLike) -> tuple[Plane, ...]:
-    """Give planes in double precision; all have one shape, (N, P)."""
-    arrays = tuple(np.asarray(plane, np.float64) for plane in planes)
-    if arrays[0].ndim != 2 or any(array.shape != arrays[0].shape for array in arrays):
-        shapes = [array.shape for array in arrays]
-        raise ValueError(f"expected planes of one shape (exposures, pixels), found {shapes}")
-    return arrays

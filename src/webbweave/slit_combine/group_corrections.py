@@ -199,6 +199,7 @@ class GroupCorrections(GroupState):
             scale=scale,
             limits=yslit,
             dilate=dilate,
+            var_total=None if self.compat else self.var_total,
         )
         if update:
             self.mask_out(outlier, MaskBit.PERCENTILE)
@@ -287,6 +288,7 @@ class GroupCorrections(GroupState):
             min_exposures=min_nexp,
             n_position=self.unp.N,
             dilate=_footprint(dilate),
+            compat=self.compat,
         )
         return found.n_cold, found.n_hot, found.flag
 

@@ -11,7 +11,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
-from webbweave.slit_combine import trace_fit
+from webbweave.slit_combine import trace_fit, trace_sn
 from webbweave.slit_combine.differences import make_diff_image
 from webbweave.slit_combine.group_corrections import GroupCorrections
 from webbweave.slit_combine.group_options import refuse_unknown
@@ -67,10 +67,17 @@ class GroupFits(GroupCorrections):
         SlitStack
             The arrays in double precision.
         """
+        data, sky, mask = self.data, self.sky_background, self.mask
+        known = np.isfinite(data) & np.isfinite(sky)
+        if self.compat:
+            # Pixels beyond the wavelengths of the sky stay, and count as zeros.
+            data, sky = np.where(mask & ~known, 0.0, data), np.where(known, sky, 0.0)
+        else:
+            mask = mask & known
         return SlitStack.build(
             shape=self.sh,
-            data=self.data,
-            mask=self.mask,
+            data=data,
+            mask=mask,
             var_total=self.var_total,
             var_rnoise=self.var_rnoise,
             wave=self.wave,
@@ -78,7 +85,7 @@ class GroupFits(GroupCorrections):
             base_coeffs=self.base_coeffs,
             nods=self.unp,
             bkg_mask=self.bkg_mask,
-            sky_background=self.sky_background,
+            sky_background=sky,
             trace_coeffs=self.trace_coeffs,
             reference=self.calc_reference_exposure,
             diffs=bool(self.meta["diffs"]),
@@ -266,7 +273,7 @@ class GroupFits(GroupCorrections):
             As of `fit_single_trace`, and ``sn``, shape (nx,).
         """
         options = self._fit_keywords(kwargs)
-        fit, sn = trace_fit.get_trace_sn(
+        fit, sn = trace_sn.get_trace_sn(
             self.stack(),
             exposure_position=exposure_position,
             theta=theta,
@@ -309,7 +316,7 @@ class GroupFits(GroupCorrections):
         """
         own = {key: kwargs.pop(key) for key in ("exposure_position", "theta") if key in kwargs}
         options = self._fit_keywords(kwargs)
-        return trace_fit.fit_params_by_sn(
+        return trace_sn.fit_params_by_sn(
             self.stack(),
             sn_percentile=sn_percentile,
             sigma_threshold=sigma_threshold,

@@ -296,8 +296,28 @@ class TraceObjective:
             By the width and the coefficients, in pixels.
         """
         at = self.layout.split(theta)
+        derivatives = np.empty((self.samples.diff.size, 1 + at.trace.size + at.wings.size))
+        values = self._profile(at, derivatives)
+        return values, derivatives[:, : 1 + at.trace.size]
+
+    def profile(self, theta: Floats) -> Floats:
+        """
+        The profile of each pixel.
+
+        Parameters
+        ----------
+        theta : ndarray of float64
+            Parameters.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_pixel,)
+            The profile.
+        """
+        return self._profile(self.layout.split(theta), None)
+
+    def _profile(self, at: FitParameters, derivatives: Floats | None) -> Floats:
         values = np.empty(self.samples.diff.size)
-        derivatives = np.empty((values.size, 1 + at.trace.size + at.wings.size))
         if values.size:
             _slopes(
                 self.samples.kernel,
@@ -309,4 +329,4 @@ class TraceObjective:
                 derivatives,
                 positive=self.force_positive,
             )
-        return values, derivatives[:, : 1 + at.trace.size]
+        return values

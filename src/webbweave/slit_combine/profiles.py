@@ -202,6 +202,8 @@ def pixel_profile(
     """
     where = np.asarray(y, dtype=np.float64)
     spreads = np.asarray(spread, dtype=np.float64)
+    if lookup is not None and len(wings):
+        raise ValueError("wings: a tabulated profile has its own")
     if spreads.shape != where.shape:
         raise ValueError(f"spread: expected shape {where.shape}, found {spreads.shape}")
     out = np.empty((3, where.size))

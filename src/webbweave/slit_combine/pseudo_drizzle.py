@@ -168,7 +168,7 @@ def drizzle_planes(
         _moved(edges, shifts if axis in sample_axes else np.zeros(1), f"{axis}_edges")
         for axis, edges in (("x", x_edges), ("y", y_edges))
     )
-    shape = y_sets.shape[1] - 1, x_sets.shape[1] - 1
+    shape = len(y_sets) - 1, len(x_sets) - 1
     sums = DrizzledPlanes(np.zeros((len(planes), *shape)), *(np.zeros(shape) for _ in range(5)))
     histogram_drizzle(
         x_sets,
@@ -258,8 +258,8 @@ def pseudo_drizzle(
 
 
 def _moved(edges: ArrayLike, shifts: Array, name: str) -> Array:
-    """Edges moved by parts of the cells on either side of each, one set after the other."""
+    """Edges moved by parts of the cells on either side of each, shape (edges, shifts)."""
     edges = np.asarray(edges, dtype=np.float64)
     if edges.ndim != 1 or edges.size < 2 or not (np.diff(edges) > 0).all():
         raise ValueError(f"{name}: expected two numbers or more that increase, found {edges.shape}")
-    return np.ascontiguousarray(edges + shifts[:, None] * np.gradient(edges))
+    return np.ascontiguousarray(edges[:, None] + shifts * np.gradient(edges)[:, None])

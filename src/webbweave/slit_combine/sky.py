@@ -102,13 +102,17 @@ class _Basis:
     def factor(self, wave: Array) -> Array | None:
         return None if self.spectrum is None else sky_at(wave, self.spectrum)
 
-    def rows(self, wave: Array) -> SplineDesign:
-        return design(self.place(wave), self.df, 0, 1, clip=self.clip)
-
-    def evaluate(self, wave: Array, coefficients: Array) -> Array:
-        """The sky at any places; `coefficients` of all functions."""
+    def rows(self, place: Array) -> SplineDesign:
         if self.df > 0:
-            sky = spline_values(self.place(wave), coefficients, 0, 1, clip=self.clip)
+            return design(place, self.df, 0, 1, clip=self.clip)
+        # A constant: as a basis of which only the first function is not 0.
+        ones = np.tile([1.0, 0, 0, 0], (place.size, 1))
+        return SplineDesign(np.zeros(place.size, np.int32), ones, ones.shape[1])
+
+    def evaluate(self, wave: Array, coefficients: Array, place: Array) -> Array:
+        """The sky at wavelengths and their places; `coefficients` of all functions."""
+        if self.df > 0:
+            sky = spline_values(place, coefficients, 0, 1, clip=self.clip)
         else:
             sky = np.where(np.isnan(wave), np.nan, coefficients[0])
         factor = self.factor(wave)
@@ -242,42 +246,49 @@ def estimate_sky(
         If planes do not fit together, or ranges do not ascend.
     """
     good = np.asarray(mask, np.bool_)
-    planes = [
-        np.asarray(plane, np.float64) for plane in (sci, var_total, var_rnoise, bar, yslit, wave)
-    ]
+    planes = [np.asarray(plane) for plane in (sci, var_total, var_rnoise, bar, yslit, wave)]
     if any(plane.shape != good.shape for plane in planes):
         shapes = [plane.shape for plane in planes]
         raise ValueError(f"expected planes of the shape of the mask {good.shape}, found {shapes}")
-    flux, variance, noise, bars, y, lam = planes
     spectrum = None
     if sky_arrays is not None:
         first, second = sky_arrays
         spectrum = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    sci_flat, *others = (plane.reshape(-1) for plane in planes)
+    lam = others[-1].astype(np.float64, copy=False)
     clips = compat and not np.isnan(lam).any()
     basis = _Basis(np.asarray(grid, np.float64), int(df), spectrum, clips)
-    full = np.flatnonzero(good & outside_limits(y, mask_yslit) & (flux < high_clip))
-    in_range, absolute = _usual_variance(variance.flat[full], var_percentiles)
-    sky_like = (bars.flat[full] > min_bar) & (noise.flat[full] > 0)
+    # What follows is about these pixels only; `index` are those of them that are fitted.
+    beside = outside_limits(planes[4], mask_yslit).reshape(-1)
+    full = np.flatnonzero(good.reshape(-1) & (sci_flat < high_clip) & beside)
+    flux, variance, noise, bars = (
+        plane[full].astype(np.float64) for plane in (sci_flat, *others[:3])
+    )
+    in_range, absolute = _usual_variance(variance, var_percentiles)
+    sky_like = (bars > min_bar) & (noise > 0)
     if np.count_nonzero(sky_like) < FEWEST_SKY_PIXELS:
         return None
-    index = full[sky_like & in_range]
+    place = basis.place(lam)
+    sky_like &= in_range
     if spectrum is not None:
-        index = index[np.isfinite(sky_at(lam.flat[index], spectrum))]
+        sky_like &= np.isfinite(sky_at(lam[full], spectrum))
+    index = np.flatnonzero(sky_like)
     if len(index) < FEWEST_SKY_PIXELS:
         return None
     threshold = absolute_threshold if absolute else None
     coefficients, covariance, kept, index = _fit(
-        basis, flux, noise, variance, lam, index, threshold, compat=compat
+        basis, flux, noise, variance, lam, place, full, index, threshold, compat=compat
     )
-    sky2d = basis.evaluate(lam, coefficients)
-    used, flagged = np.zeros(good.shape, np.bool_), np.zeros(good.shape, np.bool_)
-    used.flat[index] = True
+    sky2d = basis.evaluate(lam, coefficients, place)
+    used, flagged = np.zeros(lam.shape, np.bool_), np.zeros(lam.shape, np.bool_)
+    used[full[index]] = True
     if outlier_threshold is not None:
-        distance = np.abs(flux.flat[full] - sky2d.flat[full])
-        far = distance > outlier_threshold * np.sqrt(variance.flat[full])
-        flagged.flat[full[far | ~in_range]] = True
-    on_grid = _Basis(basis.grid, basis.df, spectrum, compat).evaluate(basis.grid, coefficients)
-    fitted = lam.flat[index]
+        far = np.abs(flux - sky2d[full]) > outlier_threshold * np.sqrt(variance)
+        flagged[full[far | ~in_range]] = True
+    on_grid = _Basis(basis.grid, basis.df, spectrum, compat).evaluate(
+        basis.grid, coefficients, basis.place(basis.grid)
+    )
+    fitted = lam[full[index]]
     on_grid[(basis.grid < fitted.min()) | (basis.grid > fitted.max())] = np.nan
     return SkyFit(
         basis.grid,
@@ -286,9 +297,9 @@ def estimate_sky(
         covariance[np.ix_(kept, kept)],
         kept,
         basis.df,
-        sky2d,
-        used,
-        flagged,
+        sky2d.reshape(good.shape),
+        used.reshape(good.shape),
+        flagged.reshape(good.shape),
     )
 
 
@@ -316,6 +327,8 @@ def _fit(
     noise: Array,
     variance: Array,
     lam: Array,
+    place: Array,
+    full: NDArray[np.intp],
     index: NDArray[np.intp],
     threshold: float | None,
     *,
@@ -324,57 +337,25 @@ def _fit(
     """Fit the functions; give coefficients, covariance, the functions kept and the pixels used."""
     if basis.df < 0:
         return np.ones(1), np.zeros((1, 1)), np.ones(1, np.bool_), index
-    y, weight, v = flux.flat[index], 1 / noise.flat[index], variance.flat[index]
-    at = lam.flat[index]
-    factor = basis.factor(at)
-    if basis.df == 0:
-        # As a basis of which only the first function is not 0.
-        ones = np.tile([1.0, 0, 0, 0], (len(index), 1))
-        rows = SplineDesign(np.zeros(len(index), np.int32), ones, 4)
-    elif basis.clip:
-        rows = basis.rows(lam).select(index)
-    else:
-        rows = basis.rows(at)
+    pixels = full[index]
+    # Clipping depends on all places.
+    rows = basis.rows(place).select(pixels) if basis.clip else basis.rows(place[pixels])
+    factor = basis.factor(lam[pixels])
     rows = rows if factor is None else rows.scaled(factor)
-    share = _sums(rows, np.sqrt(weight))
+    y, weight = flux[index], 1 / noise[index]
+    _, share = rows.normal_equations(np.ones(len(y)), np.sqrt(weight))
     kept = share > _LEAST_WEIGHT * share.max()
-    fit = fit_design(rows, y, weight, keep=kept)
+    fit, used = fit_design(rows, y, weight, keep=kept), index
     if threshold is not None:
         near = np.abs(y - rows.evaluate(fit.coefficients)) <= threshold
         if not near.all():
-            rows, y, weight, v, index = (
-                rows.select(near),
-                y[near],
-                weight[near],
-                v[near],
-                index[near],
-            )
+            weight = np.where(near, weight, 0)  # faster than to take them out
             fit = fit_design(rows, y, weight, keep=kept)
+            used = index[near]
     covariance = fit.covariance
     if not compat:
         # The weights are not those of the whole noise: how this changes the coefficients.
-        covariance = covariance @ _normal(rows, weight**2 * v) @ covariance
+        noise_matrix, _ = rows.normal_equations(y, weight**2 * variance[index])
+        covariance = covariance @ noise_matrix @ covariance
     n = max(basis.df, 1)
-    return fit.coefficients[:n], covariance[:n, :n], fit.kept[:n], index
-
-
-def _sums(rows: SplineDesign, weight: Array) -> Array:
-    """Sum each function times a weight over the rows."""
-    total = np.zeros(rows.n_function)
-    for k in range(rows.values.shape[1]):
-        total += np.bincount(rows.first + k, rows.values[:, k] * weight, rows.n_function)
-    return total
-
-
-def _normal(rows: SplineDesign, weight: Array) -> Array:
-    """Sum the products of each two functions times a weight over the rows."""
-    n, width = rows.n_function, rows.values.shape[1]
-    band = np.zeros(n * width)  # element (i, i + k) at i * width + k
-    for j in range(width):
-        product, at = rows.values[:, j] * weight, (rows.first + j) * width
-        for k in range(j, width):
-            band += np.bincount(at + (k - j), product * rows.values[:, k], n * width)
-    total = np.zeros((n, n))
-    for k in range(min(width, n)):
-        total += np.diag(band.reshape(n, width)[: n - k, k], k)
-    return np.asarray(total + np.triu(total, 1).T)
+    return fit.coefficients[:n], covariance[:n, :n], fit.kept[:n], used

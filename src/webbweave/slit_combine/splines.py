@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from webbweave._kernels.spline_design import (
     spline_clip,
     spline_least_squares,
+    spline_normal,
     spline_rows,
     spline_sums,
 )
@@ -118,6 +119,49 @@ class SplineDesign:
         """
         index = np.asarray(rows)
         return replace(self, first=self.first[index], values=self.values[index])
+
+    def normal_equations(
+        self, y: ArrayLike, weight: ArrayLike
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """
+        Sum the products of the functions over the rows.
+
+        Parameters
+        ----------
+        y, weight : array_like of float, shape (n,)
+            Samples and their weights.
+
+        Returns
+        -------
+        matrix : ndarray of float64, shape (n_function, n_function)
+            The sums of weight times two functions.
+        right : ndarray of float64, shape (n_function,)
+            The sums of weight times sample times a function.
+
+        Raises
+        ------
+        ValueError
+            If there is not one sample and weight per row.
+        """
+        samples, weights = self._per_row(y), self._per_row(weight)
+        n = self.n_function
+        band, right = np.zeros((n, ORDER)), np.zeros(n)
+        if len(self.first):
+            first, values = np.ascontiguousarray(self.first), np.ascontiguousarray(self.values)
+            spline_normal(first, values, samples, weights, band, right)
+        matrix = np.diag(band[:, 0])
+        for k in range(1, ORDER):
+            index = np.arange(n - k)
+            matrix[index, index + k] = matrix[index + k, index] = band[: n - k, k]
+        return matrix, right
+
+    def _per_row(self, given: ArrayLike) -> NDArray[np.float64]:
+        array = np.ascontiguousarray(given, np.float64)
+        if array.shape != self.first.shape:
+            raise ValueError(
+                f"expected one number for each of {len(self.first)} rows, found shape {array.shape}"
+            )
+        return array
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,13 +300,8 @@ def fit_design(
     ValueError
         If the arrays do not fit together, or hold what is not finite or negative weights.
     """
-    samples = np.ascontiguousarray(y, np.float64)
-    weights = np.ascontiguousarray(weight, np.float64)
+    samples, weights = rows._per_row(y), rows._per_row(weight)
     n_row, n_function = len(rows.first), rows.n_function
-    if samples.shape != (n_row,) or weights.shape != (n_row,):
-        raise ValueError(
-            f"expected {n_row} samples and weights, found shapes {samples.shape}, {weights.shape}"
-        )
     # A sum tells what is not finite without an array of answers.
     if not np.isfinite(samples.sum() + weights.sum() + rows.values.sum()) or np.any(weights < 0):
         raise ValueError("samples, weights and rows must be finite, and weights not negative")

@@ -111,10 +111,7 @@ class SlitStack:
         for name in ("xslit", "ypix"):
             _check(name, getattr(self, name), (pixels,))
         for name in ("base_coeffs", "trace_coeffs"):
-            if len(getattr(self, name)) != n:
-                raise ValueError(
-                    f"{name}: expected one per exposure ({n}), found {len(getattr(self, name))}"
-                )
+            _check_number(name, getattr(self, name), n)
         if self.reference not in self.nods:
             raise ValueError(
                 f"reference: expected one of the nods {self.nods.values}, found {self.reference!r}"
@@ -165,6 +162,8 @@ class SlitStack:
         extra = [np.zeros(1)] * len(base) if trace_coeffs is None else trace_coeffs
         trace = tuple(np.asarray(c, dtype=np.float64) for c in extra)
         nods = nods if isinstance(nods, Unique) else Unique(nods)
+        for name, coeffs in (("base_coeffs", base), ("trace_coeffs", trace)):
+            _check_number(name, coeffs, len(nods.indices))
         good = np.ascontiguousarray(mask, dtype=bool)
         data = np.ascontiguousarray(data, dtype=np.float64)
         sky = np.zeros_like(data) if sky_background is None else sky_background
@@ -194,6 +193,11 @@ class SlitStack:
         """Number of exposures."""
         return len(self.nods.indices)
 
+    @property
+    def diffs_applied(self) -> bool:
+        """Whether nods are subtracted: `diffs`, and there is more than one."""
+        return self.diffs and self.nods.N > 1
+
     def with_trace(self, trace_coeffs: Sequence[ArrayLike]) -> SlitStack:
         """
         The same exposures with other traces.
@@ -209,6 +213,7 @@ class SlitStack:
             A stack that shares everything but `trace_coeffs` and `yslit`.
         """
         trace = tuple(np.array(c, dtype=np.float64) for c in trace_coeffs)
+        _check_number("trace_coeffs", trace, self.n)
         return replace(
             self, trace_coeffs=trace, yslit=distances(self.shape, self.base_coeffs, trace)
         )
@@ -251,6 +256,11 @@ def distances(
         for base, trace in zip(base_coeffs, trace_coeffs, strict=True)
     ]
     return np.ascontiguousarray(planes).reshape(len(planes), ny * nx)
+
+
+def _check_number(name: str, coeffs: Sequence[Floats], n: int) -> None:
+    if len(coeffs) != n:
+        raise ValueError(f"{name}: expected one per exposure ({n}), found {len(coeffs)}")
 
 
 def _check(name: str, array: Any, shape: tuple[int, ...]) -> None:

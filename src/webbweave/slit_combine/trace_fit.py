@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .differences import DiffSamples, NodDifference, diff_samples, nod_difference
+from .differences import (
+    DiffSamples,
+    NodDifference,
+    diff_samples,
+    nod_difference,
+    stack_spread,
+)
 from .fit_errors import trace_covariance
-from .objective import Layout, TraceObjective
+from .objective import WIDTH_UNIT, Layout, TraceObjective
 from .options import FitOptions
 from .stack import SlitStack
 
@@ -19,9 +25,7 @@ __all__ = [
     "METHODS",
     "TraceFit",
     "fit_all_traces",
-    "fit_params_by_sn",
     "fit_single_trace",
-    "get_trace_sn",
 ]
 
 log = logging.getLogger(__name__)
@@ -45,11 +49,23 @@ METHODS = {
 # The reference that the page of the peer has by default, whether or not there is such a nod.
 _USUAL_REFERENCE = 2
 
-# Relative to `tol`: how flat the objective is at the end with L-BFGS-B. An objective is some
-# thousands, so that with tol = 1e-6 it is known to 1e-9, and parameters to 1e-4 of their errors.
-_FLAT = 1e-6
-# and how small its gradient: 100 tol, as a tenth of pixel has an error of about 0.1.
-_STEEP = 100.0
+# Relative to `tol`: what L-BFGS-B may leave of the objective, some thousands. With tol = 1e-6 it is
+# known to 1e-6 or so, and parameters to a thousandth of their errors.
+_FLAT, _FLATTEST = 1e-4, 1e-13
+# What it may leave of the gradient, in units of a tenth of a pixel: the second derivatives are the
+# inverse squares of errors, which are less than a pixel where anything can be fitted at all.
+_STEEP = 1e-4
+
+
+# The tolerance while traces still move: half a chi-squared is known to it, parameters to a
+# hundredth of their errors.
+_ROUGH = 1e-4
+
+# A power of the coordinate along the trace is at least so large: a trace of one column has a scale.
+_LEAST_LEVER = 0.01
+
+# The statuses of minimisers when their line search failed.
+_STUMBLED = {"l-bfgs-b": 2, "slsqp": 8}
 
 
 class TraceFit(TypedDict):
@@ -96,26 +112,20 @@ class TraceFit(TypedDict):
 class _Prepared:
     """A difference and its samples, which stay the same while traces move."""
 
-    def __init__(self, stack: SlitStack, exp: Any, options: FitOptions) -> None:
+    def __init__(
+        self, stack: SlitStack, exp: Any, options: FitOptions, spread: Floats | None = None
+    ) -> None:
         self.difference: NodDifference = nod_difference(stack, exp, options)
-        self.samples: DiffSamples = diff_samples(stack, self.difference, options)
+        self.samples: DiffSamples = diff_samples(stack, self.difference, options, spread)
 
 
-def _start(x0: ArrayLike | None, initial_sigma: float, degree: int, layout: Layout) -> Floats:
-    if x0 is not None:
-        theta = np.array(x0, dtype=np.float64).ravel()
-    else:
-        if degree < 0:
-            raise ValueError(f"degree: expected 0 or more, found {degree}")
-        theta = np.zeros(degree + 1)
-        if layout.free_sigma:
-            theta = np.concatenate([[initial_sigma], theta])
-    if theta.size < 1 + layout.free_sigma or not np.isfinite(theta).all():
-        raise ValueError(
-            f"x0: expected {'the width and ' if layout.free_sigma else ''}one or more coefficients "
-            f"of a trace, found {theta}"
-        )
-    return theta
+def _units(objective: TraceObjective, size: int) -> Floats:
+    """Numbers that change the profile about alike: a tenth of a pixel along the whole trace."""
+    samples = objective.samples
+    x = samples.kernel[2][samples.columns]
+    first = size - objective.layout.split(np.zeros(size)).trace.size
+    powers = [np.sqrt(np.mean(x ** (2 * k))) for k in range(size - first - 1, -1, -1)]
+    return np.concatenate([np.ones(first), WIDTH_UNIT / np.maximum(powers, _LEAST_LEVER)])
 
 
 def _minimize(
@@ -124,28 +134,44 @@ def _minimize(
     method: str,
     tol: float,
     bounds: list[tuple[float, float]] | None,
-) -> tuple[Floats, int, bool]:
+) -> tuple[Floats, tuple[float, float], int, bool]:
+    """Parameters, values at the start and in the minimum, calls, and whether it is a minimum."""
     from scipy.optimize import minimize
 
     name = method.lower()
-    if name not in METHODS:
-        raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {method!r}")
     if name in {"bfgs", "cg"}:
         bounds = None  # these know none
     if bounds is not None:
         start = np.clip(start, *np.transpose(bounds))
+    if not METHODS[name]:
+        first = objective.value(start)
+        found = minimize(objective.value, start, method=name, bounds=bounds, tol=tol)
+        values = first, float(found.fun)
+        return np.atleast_1d(found.x), values, int(found.nfev), bool(found.success)
+    unit = _units(objective, start.size)
+    seen: list[float] = []
+
+    def function(scaled: Floats) -> tuple[float, Floats]:
+        value, gradient = objective.value_and_gradient(scaled * unit)
+        seen.append(value)
+        return value, gradient * unit
+
     settings: dict[str, Any] = {"tol": tol}
     if name == "l-bfgs-b":
-        settings = {"options": {"ftol": _FLAT * tol, "gtol": _STEEP * tol}}
-    function = objective.value_and_gradient if METHODS[name] else objective.value
-    found = minimize(function, start, jac=METHODS[name], method=name, bounds=bounds, **settings)
-    calls = int(found.nfev)
-    if name == "l-bfgs-b" and found.status == 2:
-        # The line search stumbles over the kinks of clipped and of tabulated profiles.
-        again = minimize(objective.value, found.x, method="powell", bounds=bounds, tol=tol)
-        calls += int(again.nfev)
-        found = again if again.fun < found.fun else found
-    return np.atleast_1d(found.x), calls, bool(found.success)
+        settings = {"options": {"ftol": max(_FLAT * tol, _FLATTEST), "gtol": _STEEP}}
+    if bounds is not None:
+        settings["bounds"] = [
+            (low / u, high / u) for (low, high), u in zip(bounds, unit, strict=True)
+        ]
+    found = minimize(function, start / unit, jac=True, method=name, **settings)
+    theta, calls, success = np.atleast_1d(found.x) * unit, int(found.nfev), bool(found.success)
+    if _STUMBLED.get(name) == found.status:
+        # Clipped and tabulated profiles have kinks.
+        again = _minimize(objective, theta, "powell", tol, bounds)
+        calls += again[2]
+        if again[1][1] < found.fun:
+            return again[0], (seen[0], again[1][1]), calls, again[3]
+    return theta, (seen[0], float(found.fun)), calls, success
 
 
 def _fluxes(
@@ -153,7 +179,7 @@ def _fluxes(
 ) -> tuple[Floats, Floats, Floats, Floats, float]:
     """Sums of columns, model and chi-squared of the data."""
     samples = objective.samples
-    profile = objective.slopes(theta)[0]
+    profile = objective.profile(theta)
     weighted = profile * samples.weight
     snum = samples.column_sums(samples.diff * weighted)
     sden = samples.column_sums(profile * weighted)
@@ -173,7 +199,7 @@ def fit_single_trace(
     x0: ArrayLike | None = None,
     initial_sigma: float = 3.0,
     force_positive: bool = True,
-    method: str = "L-BFGS-B",
+    method: str = "SLSQP",
     tol: float = 1e-6,
     evaluate: bool = False,
     degree: int = 2,
@@ -203,7 +229,8 @@ def fit_single_trace(
         The profile of the difference is 0 where it would be negative: only the light of this nod
         is fitted.
     method : str, optional
-        Minimiser of `scipy.optimize.minimize`, see `METHODS`.
+        Minimiser of `scipy.optimize.minimize`, see `METHODS`. The default finds what L-BFGS-B
+        finds, of which recent versions call threaded linear algebra for these few numbers.
     tol : float, optional
         Its tolerance.
     evaluate : bool, optional
@@ -236,11 +263,7 @@ def fit_single_trace(
         If an argument makes no sense, or no pixel of the difference is valid.
     """
     options = FitOptions() if options is None else options
-    return _fit(
-        stack,
-        exp,
-        _Prepared(stack, exp, options),
-        options,
+    arguments = _Arguments(
         x0=x0,
         initial_sigma=initial_sigma,
         force_positive=force_positive,
@@ -255,62 +278,121 @@ def fit_single_trace(
         verbose=verbose,
         errors=errors,
     )
+    prepared = _Prepared(stack, exp, options)
+    return _report(stack, exp, prepared, _solve(stack, exp, prepared, options, arguments))
 
 
-def _fit(
-    stack: SlitStack,
-    exp: Any,
-    prepared: _Prepared,
-    options: FitOptions,
-    *,
-    x0: ArrayLike | None = None,
-    initial_sigma: float = 3.0,
-    force_positive: bool = True,
-    method: str = "L-BFGS-B",
-    tol: float = 1e-6,
-    evaluate: bool = False,
-    degree: int = 2,
-    sigma_bounds: tuple[float, float] = (1, 20),
-    trace_bounds: tuple[float, float] = (-1, 1),
-    fix_sigma: float = -1,
-    with_bounds: bool = True,
-    verbose: bool = True,
-    errors: bool = True,
-) -> TraceFit:
-    """What `fit_single_trace` does, with its difference at hand."""
+@dataclass(frozen=True)
+class _Arguments:
+    """The arguments of `fit_single_trace`."""
+
+    x0: ArrayLike | None = None
+    initial_sigma: float = 3.0
+    force_positive: bool = True
+    method: str = "SLSQP"
+    tol: float = 1e-6
+    evaluate: bool = False
+    degree: int = 2
+    sigma_bounds: tuple[float, float] = (1, 20)
+    trace_bounds: tuple[float, float] = (-1, 1)
+    fix_sigma: float = -1
+    with_bounds: bool = True
+    verbose: bool = True
+    errors: bool = True
+
+    def __post_init__(self) -> None:
+        if self.method.lower() not in METHODS:
+            raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {self.method!r}")
+        if self.degree < 0:
+            raise ValueError(f"degree: expected 0 or more, found {self.degree}")
+
+    def start(self, layout: Layout) -> Floats:
+        """The parameters to begin with."""
+        if self.x0 is not None:
+            theta = np.array(self.x0, dtype=np.float64).ravel()
+        else:
+            width = [self.initial_sigma] if layout.free_sigma else []
+            theta = np.array([*width, *[0.0] * (self.degree + 1)])
+        if theta.size < 1 + layout.free_sigma or not np.isfinite(theta).all():
+            raise ValueError(
+                f"x0: expected {'the width and ' if layout.free_sigma else ''}one or more "
+                f"coefficients of a trace, found {theta}"
+            )
+        return theta
+
+    def bounds(self, n_trace: int, layout: Layout) -> list[tuple[float, float]] | None:
+        """The limits of the parameters."""
+        if not self.with_bounds:
+            return None
+        width = [self.sigma_bounds] if layout.free_sigma else []
+        return [*width, *[self.trace_bounds] * n_trace]
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """Parameters, and how they were found."""
+
+    arguments: _Arguments
+    objective: TraceObjective
+    theta: Floats
+    chi2: tuple[float, float]
+    bounds: list[tuple[float, float]] | None
+    calls: int
+    success: bool
+
+    @property
+    def trace(self) -> Floats:
+        return self.objective.layout.split(self.theta).trace
+
+
+def _solve(
+    stack: SlitStack, exp: Any, prepared: _Prepared, options: FitOptions, arguments: _Arguments
+) -> _Solution:
     if options.wings and stack.lookup is not None:
         raise ValueError("wings: a tabulated profile has its own")
-    layout = Layout(fix_sigma=fix_sigma, wings=options.wings, compat=options.compat)
-    start = _start(x0, initial_sigma, degree, layout)
-    samples = prepared.samples.at(stack, options)
+    layout = Layout(fix_sigma=arguments.fix_sigma, wings=options.wings, compat=options.compat)
+    start = arguments.start(layout)
+    samples = prepared.samples.at(stack)
     if not samples.diff.size:
         raise ValueError(f"nod {exp!r}: no pixel of the difference is valid")
-    objective = TraceObjective(samples, stack.lookup, options, layout, force_positive)
-    bounds = None
-    if with_bounds:
-        bounds = [trace_bounds] * (start.size - layout.free_sigma)
-        bounds = [sigma_bounds, *bounds] if layout.free_sigma else bounds
-    chi2_init = objective.value(start)
-    theta, calls, success = start, 1, True
-    if not evaluate:
-        theta, calls, success = _minimize(objective, start, method, tol, bounds)
-    at = layout.split(theta)
-    n_par = 1 + at.trace.size
-    covariance = np.full((n_par, n_par), np.nan)
-    if errors and not evaluate:
-        covariance = trace_covariance(objective, theta)
+    objective = TraceObjective(samples, stack.lookup, options, layout, arguments.force_positive)
+    bounds = arguments.bounds(start.size - layout.free_sigma, layout)
+    if arguments.evaluate:
+        chi2 = objective.value(start)
+        return _Solution(arguments, objective, start, (chi2, chi2), bounds, 1, True)
+    found = _minimize(objective, start, arguments.method, arguments.tol, bounds)
+    return _Solution(arguments, objective, found[0], found[1], bounds, *found[2:])
+
+
+def _report(stack: SlitStack, exp: Any, prepared: _Prepared, solution: _Solution) -> TraceFit:
+    objective, arguments, difference = (
+        solution.objective,
+        solution.arguments,
+        prepared.difference,
+    )
+    at = objective.layout.split(solution.theta)
+    covariance = np.full((1 + at.trace.size, 1 + at.trace.size), np.nan)
+    if arguments.errors and not arguments.evaluate:
+        covariance = trace_covariance(objective, solution.theta)
     with np.errstate(invalid="ignore"):
         error = np.sqrt(np.diag(covariance))
-    snum, svnum, sden, smod, chi2_full = _fluxes(objective, theta, stack.shape)
-    difference = prepared.difference
-    fit = TraceFit(
-        theta=theta,
+    snum, svnum, sden, smod, chi2_full = _fluxes(objective, solution.theta, stack.shape)
+    if arguments.verbose:
+        log.info(
+            "nod %s: width %.3f px, trace %s px, chi2 %.1f -> %.1f",
+            exp,
+            at.sigma,
+            np.round(at.trace, 3),
+            *solution.chi2,
+        )
+    return TraceFit(
+        theta=solution.theta,
         sigma=at.sigma,
         trace_coeffs=at.trace,
-        chi2_init=chi2_init,
-        chi2_fit=objective.value(theta),
+        chi2_init=solution.chi2[0],
+        chi2_fit=solution.chi2[1],
         chi2_full=chi2_full,
-        ndata=int(samples.diff.size),
+        ndata=int(objective.samples.diff.size),
         ipos=difference.ipos,
         ineg=difference.ineg,
         diff=difference.diff,
@@ -323,23 +405,13 @@ def _fit(
         covariance=covariance,
         sigma_err=float(error[0]),
         trace_err=error[1:],
-        force_positive=force_positive,
-        bounds=bounds,
-        method=method,
-        tol=tol,
-        nfev=calls,
-        success=success,
+        force_positive=arguments.force_positive,
+        bounds=solution.bounds,
+        method=arguments.method,
+        tol=arguments.tol,
+        nfev=solution.calls,
+        success=solution.success,
     )
-    if verbose:
-        log.info(
-            "nod %s: width %.3f px, trace %s px, chi2 %.1f -> %.1f",
-            exp,
-            at.sigma,
-            np.round(at.trace, 3),
-            chi2_init,
-            fit["chi2_fit"],
-        )
-    return fit
 
 
 def _reference(stack: SlitStack, ref_exp: Any) -> Any:
@@ -409,119 +481,34 @@ def fit_all_traces(
     groups = [nod for nod in stack.nods if nod != reference]
     if reference is not None:
         groups.insert(0, reference)
-    prepared = {nod: _Prepared(stack, nod, options) for nod in groups}
-    fits: dict[Any, TraceFit] = {}
+    spread = stack_spread(stack, options)
+    prepared = {nod: _Prepared(stack, nod, options, spread) for nod in groups}
+    plain = _Arguments(x0=x0, evaluate=evaluate, **kwargs)
+    found: dict[Any, _Solution] = {}
     for k in range(niter):
-        begin = fits
-        fits, traces = {}, list(stack.trace_coeffs)
-        last = kwargs.get("errors", True) and k == niter - 1
-        for nod in groups:
-            first = begin[nod]["theta"] if begin else x0
-            fixed = evaluate or reference not in (None, nod)
-            if fixed and reference not in (None, nod):
-                first = fits[reference]["theta"]
-            settings = {**kwargs, "x0": first, "evaluate": fixed, "errors": last}
-            fits[nod] = fit = _fit(stack, nod, prepared[nod], options, **settings)
-            source = fit if reference is None else fits[reference]
-            moved = fit["chi2_fit"] - fit["chi2_init"] < dchi_threshold
-            if reference is not None or fixed or moved:
-                for i in np.flatnonzero(fit["ipos"]):
-                    traces[i] = source["trace_coeffs"]
-        stack = stack.with_trace(traces)
+        traces, begin, used = list(stack.trace_coeffs), found, stack
+        found = {}
+        # The others follow the reference: only in the end it matters how well.
+        for nod in groups if k == niter - 1 or reference is None else groups[:1]:
+            arguments = plain
+            if reference is not None and k < niter - 1 and METHODS[plain.method.lower()]:
+                arguments = replace(plain, tol=max(plain.tol, _ROUGH))
+            if reference is not None and nod != reference:
+                arguments = replace(plain, x0=found[reference].theta, evaluate=True)
+            elif nod in begin:
+                arguments = replace(arguments, x0=begin[nod].theta)
+            found[nod] = one = _solve(used, nod, prepared[nod], options, arguments)
+            better = one.chi2[1] - one.chi2[0] < dchi_threshold
+            if reference is None and (evaluate or better):
+                for i in np.flatnonzero(prepared[nod].difference.ipos):
+                    traces[i] = one.trace
+        if reference is not None:
+            traces = [found[reference].trace] * stack.n
+        stack = used.with_trace(traces)
+    fits = {nod: _report(used, nod, prepared[nod], one) for nod, one in found.items()}
     if reference is not None:
-        for name in ("covariance", "sigma_err", "trace_err"):
-            for nod in groups[1:]:
-                fits[nod][name] = fits[reference][name]
+        for nod in groups[1:]:
+            fits[nod]["covariance"] = fits[reference]["covariance"]
+            fits[nod]["sigma_err"] = fits[reference]["sigma_err"]
+            fits[nod]["trace_err"] = fits[reference]["trace_err"]
     return fits, stack
-
-
-def get_trace_sn(
-    stack: SlitStack,
-    *,
-    exposure_position: Any = "auto",
-    theta: Sequence[float] = (4.0, 0),
-    force_positive: bool = True,
-    options: FitOptions | None = None,
-    **kwargs: Any,
-) -> tuple[TraceFit, Floats]:
-    """
-    The signal-to-noise ratio of each column for a trace as it is.
-
-    Parameters
-    ----------
-    stack : SlitStack
-        The exposures.
-    exposure_position : object, optional
-        Which nod; 'auto' for the reference.
-    theta : sequence of float, optional
-        Width in tenths of pixels, and trace.
-    force_positive : bool, optional
-        As in `fit_single_trace`.
-    options : FitOptions, optional
-        Priors, wings, and whether to work as the peer.
-    **kwargs
-        Of `fit_single_trace`.
-
-    Returns
-    -------
-    fit : TraceFit
-        The evaluation.
-    sn : ndarray of float64, shape (nx,)
-        Flux over its error; NaN where there is none.
-    """
-    nod = stack.reference if exposure_position == "auto" else exposure_position
-    settings = {"verbose": False, **kwargs, "x0": theta, "evaluate": True}
-    fit = fit_single_trace(stack, nod, force_positive=force_positive, options=options, **settings)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return fit, fit["snum"] / np.sqrt(fit["svnum"])
-
-
-def fit_params_by_sn(
-    stack: SlitStack,
-    *,
-    sn_percentile: float = 80,
-    sigma_threshold: float = 5,
-    degree_sn: Sequence[Sequence[float]] = ((-1000,), (0,)),
-    **kwargs: Any,
-) -> tuple[Floats, float, bool, int]:
-    """
-    What the data are good enough to fit.
-
-    Parameters
-    ----------
-    stack : SlitStack
-        The exposures.
-    sn_percentile : float, optional
-        The signal-to-noise ratio of a trace is this percentile of those of its columns.
-    sigma_threshold : float, optional
-        Below this ratio, the width is not fitted.
-    degree_sn : two sequences of float, optional
-        Ratios, ascending, and the degree of the trace at each.
-    **kwargs
-        Of `get_trace_sn`.
-
-    Returns
-    -------
-    sn : ndarray of float64, shape (nx,)
-        Ratio of each column.
-    sn_value : float
-        The percentile.
-    fix_sigma : bool
-        Whether to leave the width.
-    degree : int
-        Of the trace.
-
-    Raises
-    ------
-    ValueError
-        If the two parts of `degree_sn` differ in length.
-    """
-    if len(degree_sn) != 2 or len(degree_sn[0]) != len(degree_sn[1]) or not len(degree_sn[0]):
-        raise ValueError(f"degree_sn: expected two sequences of equal length, found {degree_sn}")
-    sn = get_trace_sn(stack, **kwargs)[1]
-    known = sn[np.isfinite(sn)]
-    value = float(np.percentile(known, sn_percentile)) if known.size else float("nan")
-    if not np.isfinite(value):
-        return sn, value, True, int(degree_sn[1][0])
-    degree = int(np.interp(value, degree_sn[0], degree_sn[1]))
-    return sn, value, value < sigma_threshold, degree

@@ -234,7 +234,8 @@ def align_groups_jointly(
         weight=found.weight,
         geometry=options.fitgeometry,
         min_stars=options.minobj,
-        sigma=options.sigma,
+        # However many rounds are asked for, clipping ends where nothing changes; none is none.
+        sigma=options.sigma if options.nclip > 0 else 0.0,
     )
     for k in taking:
         own = alignment.solution.groups[number[k]]

@@ -29,7 +29,7 @@ from webbweave.tweakreg.image_plane import ImagePlane
 from webbweave.tweakreg.pointing import ImageSources
 from webbweave.tweakreg.sources import image_catalog
 from webbweave.tweakreg.v2v3_plane import LinearCorrection, V2V3Plane
-from webbweave.tweakreg.wcs_correction import apply_correction
+from webbweave.tweakreg.wcs_correction import apply_correction, existing_correction
 
 __all__ = [
     "FitsApproximation",
@@ -227,6 +227,7 @@ def _sources(model: ImageModel, name: str, wcs: WCS, table: Table, *, compat: bo
         (x0, x1), (y0, y1) = wcs.bounding_box.bounding_box(order="F")
         box = ((float(x0), float(x1)), (float(y0), float(y1)))
     plane = V2V3Plane.of(get_path(tree_of(model), "meta.wcsinfo", {}))
+    existing_correction(wcs, plane)  # one that nothing can be added to is found out here
     return ImageSources(
         name,
         ImagePlane(wcs, plane, compat=compat),

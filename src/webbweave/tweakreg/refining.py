@@ -43,8 +43,9 @@ _CORE_RADII = 3.2
 #: what a fit to chance pairs finds may be anything.
 _MOST_TURN = 0.1
 
-#: The core is trusted from this signal to noise on.
-_CORE_SIGNAL = 5.0
+#: The core is trusted from this signal to noise on: 15 pairs without a background have 3.9. What a
+#: core of chance pairs leaves does not pass the tests of numbers that follow.
+_CORE_SIGNAL = 3.5
 
 #: The background of chance pairs is measured beyond this part of the tolerance.
 _RING_START = 0.7

@@ -60,19 +60,23 @@ def _visit(group: str) -> str:
 
 def _chosen(group: str, table: Table) -> Table:
     """Choose the rows for a group: its own or, if there is none, those of its visit."""
-    good = table[(table["status"] == "COMPLETE") & np.isfinite(table["plane_ra"])]
+    good = table[table["status"] == "COMPLETE"]
     own = good[[str(name) == group for name in good["group_id"]]] if len(good) else good
     if len(own) or "_" not in group or not len(good):
         return own
     return good[[_visit(str(name)) == _visit(group) for name in good["group_id"]]]
 
 
-def _move(rows: Table) -> SkyMove:
-    """Average the movements of some rows, in the plane of the first."""
-    plane = TangentPlane(float(rows["plane_ra"][0]), float(rows["plane_dec"][0]))
+def _move(rows: Table) -> SkyMove | None:
+    """Average the movements of some rows, in the plane of the first; None if none of them moved."""
+    moving = rows[np.isfinite(rows["plane_ra"])]
+    if not len(moving):
+        return None
+    plane = TangentPlane(float(moving["plane_ra"][0]), float(moving["plane_dec"][0]))
     probes = 60.0 * np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    targets = []
-    for row in rows:
+    # The reference of the others was not moved, and has no plane.
+    targets = [probes] * (len(rows) - len(moving))
+    for row in moving:
         matrix = np.array([[row[f"matrix_{i}{j}"] for j in "xy"] for i in "xy"], dtype=np.float64)
         shift = np.array([row["shift_x"], row["shift_y"]], dtype=np.float64)
         own = TangentPlane(float(row["plane_ra"]), float(row["plane_dec"]))
@@ -119,10 +123,12 @@ def apply_table(
             outcomes.append(GroupOutcome("FAILED", reason, fit, None, None, 0))
             continue
         move = _move(rows)
-        final = list(unmoved)
-        for i in group.members:
-            corrections[i] = final[i] = moved(images[i], UNMOVED, move)
-        done = describe_move(images, unmoved, final, group.members)
+        done = None
+        if move is not None:
+            final = list(unmoved)
+            for i in group.members:
+                corrections[i] = final[i] = moved(images[i], UNMOVED, move)
+            done = describe_move(images, unmoved, final, group.members)
         outcomes.append(GroupOutcome("COMPLETE", "", StageFit("APPLIED"), None, done, 0))
     return Alignment(
         tuple(groups),

@@ -21,6 +21,9 @@ __all__ = ["Fitted", "MatchOptions", "StageFit", "fit_lists"]
 MOST_ROTATION = 2.0
 #: The plate scale is known to 1e-4; a larger change than this is a fit to chance pairs.
 MOST_SCALE = 0.01
+#: An error at the distance of the farthest source above this multiple of the scatter: the sources
+#: lie on a line. For sources all over an image, it is less than the scatter.
+MOST_LEVERAGE = 3.0
 #: A match of so many pairs or more by chance is not believed.
 CHANCE = 1e-8
 #: A search without a histogram peak goes on to this multiple of the radius.
@@ -230,12 +233,12 @@ def fit_lists(
         )
     except (NotEnoughPointsError, SingularMatrixError) as error:
         return _failed(str(error), options, match)
-    if not options.compat and (reason := _unlikely(fit, options)):
+    if not options.compat and (reason := _unlikely(fit, img[match.img_index], options)):
         return _failed(reason, options, match)
     return _succeeded(ref, img, match, fit, options)
 
 
-def _unlikely(fit: LinearFit, options: MatchOptions) -> str:
+def _unlikely(fit: LinearFit, img: NDArray[np.float64], options: MatchOptions) -> str:
     """Say what is wrong with a fit, if something is."""
     used = int(np.count_nonzero(fit["fitmask"]))
     if used < options.minobj:
@@ -244,6 +247,13 @@ def _unlikely(fit: LinearFit, options: MatchOptions) -> str:
         return f"rotation by {fit['proper_rot']:.3g} degrees, at most {MOST_ROTATION:g} are likely"
     if max(abs(scale - 1.0) for scale in fit["scale"]) > MOST_SCALE:
         return f"scales {fit['scale'][0]:.4f}, {fit['scale'][1]:.4f}: 1 within 1 % is likely"
+    farthest = float(np.hypot(*(img - fit["center"]).T).max())
+    error = farthest * math.sqrt(max(float(np.trace(fit["covariance"][:4, :4])), 0.0))
+    if error > MOST_LEVERAGE * fit["rmse"]:
+        return (
+            f"the sources do not determine the geometry {options.fitgeometry!r}: standard error "
+            f"{error:.3g} arcsec at the border, scatter {fit['rmse']:.3g}"
+        )
     return ""
 
 

@@ -156,10 +156,10 @@ def summarise_alignment(
     found: list[ImageSummary | None] = [None] * len(images)
     for group, outcome in zip(alignment.groups, alignment.outcomes, strict=True):
         for i in group.members:
-            on_catalog = alignment.absolute[i] or (
-                outcome.absolute is not None and field.reference is not None
-            )
-            stars = field.reference if on_catalog else field.others(group.members)
+            # With compat, the catalog is not kept.
+            on_catalog = field.reference is not None and outcome.absolute is not None
+            stars = field.reference if on_catalog else None
+            stars = field.others(group.members) if stars is None else stars
             found[i] = _summary(
                 images[i],
                 (fluxes[i], final[i], outlines[i]),
@@ -225,10 +225,9 @@ def _summary(
     own: tuple[NDArray[np.float64], LinearCorrection, SkyPolygon],
     of_group: tuple[str, GroupOutcome],
     field: _Field,
-    stars: _Stars | None,
+    stars: _Stars,
     options: MatchOptions,
 ) -> ImageSummary:
-    assert stars is not None
     flux, correction, outline = own
     group, outcome = of_group
     plane = field.plane

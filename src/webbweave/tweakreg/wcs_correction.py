@@ -34,6 +34,7 @@ __all__ = [
     "copied_wcs",
     "corrected_frame",
     "correction_model",
+    "existing_correction",
     "read_correction",
     "remove_correction",
 ]
@@ -164,8 +165,27 @@ def read_correction(wcs: WCS) -> tuple[V2V3Plane, LinearCorrection] | None:
     return plane, LinearCorrection.checked(affine.matrix.value, shift)
 
 
-def _existing(wcs: WCS, plane: V2V3Plane) -> LinearCorrection | None:
-    """Read the correction of this plane."""
+def existing_correction(wcs: WCS, plane: V2V3Plane) -> LinearCorrection | None:
+    """
+    Read the correction that a WCS has, and that another one would be added to.
+
+    Parameters
+    ----------
+    wcs : `~gwcs.WCS`
+        The WCS.
+    plane : V2V3Plane
+        The plane of the image.
+
+    Returns
+    -------
+    LinearCorrection or None
+        The correction; None if there is none.
+
+    Raises
+    ------
+    ValueError
+        If it is of another plane, or not one of jwst, tweakwcs or this package.
+    """
     found = read_correction(wcs)
     if found is None:
         return None
@@ -251,7 +271,7 @@ def apply_correction(
     """
     correction = LinearCorrection.checked(matrix, shift)
     frame = corrected_frame(wcs)
-    earlier = _existing(wcs, plane)
+    earlier = existing_correction(wcs, plane)
     steps = _copied_steps(wcs)
     place = wcs.available_frames.index(frame)
     if earlier is not None:

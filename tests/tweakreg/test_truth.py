@@ -1,0 +1,98 @@
+"""The truth: how far images are from where they should be, after the step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from dithered_models import draw, exposures
+
+from webbweave.tweakreg import TweakRegStep
+from webbweave.tweakreg.stages import MatchOptions, fit_lists
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Four images, wrong by up to 0.4 arcsec and 0.02 degrees each."""
+    folder = tmp_path_factory.mktemp("drawn")
+    field = exposures(folder, 4, n_star=250, noise=0.0)
+    draw(field, np.random.default_rng(2))
+    field.reference.write(folder / "stars.ecsv")
+    return field, str(folder / "stars.ecsv")
+
+
+@pytest.mark.parametrize("finder", ["dao", "iraf"])
+def test_images_that_are_drawn(drawn, finder):
+    field, reference = drawn
+    assert field.rms(field.models)[1:].min() > 100.0
+    options = {"starfinder": finder, "sharphi": 2.0, "sip_approx": False}
+    relative = TweakRegStep(**options).run(field.models)
+    assert field.rms(relative).max() < 0.3  # [mas], 5 thousandths of a pixel
+    absolute = TweakRegStep(abs_refcat=reference, **options).run(field.models)
+    assert field.rms(absolute).max() < 0.3
+    assert np.abs(field.errors(absolute).mean(axis=(0, 2))).max() < 0.1
+
+
+def test_a_crowded_field(tmp_path):
+    """40 000 stars in an image: a star has 20 neighbours within the tolerance."""
+    field = exposures(tmp_path, 2, n_star=40000)
+    result = TweakRegStep(use_custom_catalogs=True, sip_approx=False).run(field.models)
+    assert [model.meta.cal_step.tweakreg for model in result] == ["COMPLETE"] * 2
+    assert field.rms(result).max() < 0.2
+
+
+def test_errors_beyond_the_radius_of_search():
+    """3.5 arcsec in any direction, 100 fields: solved, or failed, never wrong."""
+    solved = {None: 0, 2.0: 0}
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        stars = rng.uniform(-32, 32, (int(rng.choice([25, 60, 200, 600])), 2))
+        angle, turn = rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(-0.05, 0.05))
+        shift = 3.5 * np.array([np.cos(angle), np.sin(angle)])
+        matrix = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        # Each list misses a third of the stars, and has as many that are none.
+        ref, img = (stars[rng.random(len(stars)) < 0.67] for _ in range(2))
+        ref, img = (
+            np.concatenate([each, rng.uniform(-32, 32, (len(stars) // 3, 2))])
+            + rng.normal(0, 0.003, (len(each) + len(stars) // 3, 2))
+            for each in (ref, img)
+        )
+        img = img @ matrix.T + shift
+        for widest in solved:
+            fitted = fit_lists(ref, img, 0.063, MatchOptions(max_searchrad=widest))
+            if fitted.correction is None:
+                assert fitted.outcome.status.startswith("FAILED: ")
+                continue
+            solved[widest] += 1
+            corners = np.array([[-32, -32], [-32, 32], [32, -32], [32, 32]])
+            error = fitted.correction(corners @ matrix.T + shift) - corners
+            assert np.hypot(*error.T).max() < 0.01
+    assert solved[2.0] == 0  # nothing to be found within 2 arcsec
+    assert solved[None] > 70  # up to 8 arcsec by default; the others have less than 15 matches
+
+
+@pytest.mark.parametrize("others", [1, 6])
+def test_few_stars_among_others(others):
+    """16 to 31 stars, and as many, or six times as many, sources without a counterpart."""
+    errors = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        stars = rng.uniform(-32, 32, (int(rng.integers(16, 32)), 2))
+        ref, img = (
+            np.concatenate(
+                [
+                    stars + rng.normal(0, 0.003, stars.shape),
+                    rng.uniform(-32, 32, (others * len(stars), 2)),
+                ]
+            )
+            for _ in range(2)
+        )
+        fitted = fit_lists(ref, img + np.array([0.9, -0.3]), 0.063, MatchOptions())
+        if fitted.correction is not None:
+            corners = np.array([[-32, -32], [-32, 32], [32, -32], [32, 32]])
+            error = fitted.correction(corners + np.array([0.9, -0.3])) - corners
+            errors.append(np.hypot(*error.T).max())
+    assert len(errors) > 35
+    assert np.median(errors) < 0.003
+    # Rarely, chance pairs hide the core of the real ones; the standard errors then say so.
+    assert np.mean(np.array(errors) > 0.01) < 0.05
+    assert max(errors) < 0.2
