@@ -7,11 +7,13 @@
     python benchmarks/compare.py fit --repeat 0 --rounds 1 [--case NAME]
     python benchmarks/compare.py trace --files FILE --repeat 0 --rounds 1
     python benchmarks/compare.py align --repeat 0 --rounds 1 [--case NAME]
+    python benchmarks/compare.py combine --repeat 2 --rounds 3 [--case NAME] [--peer PYTHON]
 
 ``mos`` takes the bundled exposures as exposures of many slits, ``files`` exposures of yours. With
 ``trace`` a call works on a newly opened file; jwst needs minutes for one of an integral-field unit,
 and so it does with ``fit``, all splines of a rendered frame. ``align`` renders images of
 2048 x 2048 pixels with 1500 stars; the sum is that of their errors after the alignment [mas].
+``combine`` is beside msaexp, run by an interpreter that has it; its first calls compile with numba.
 Needs ``pip install .[peers]``. Each measurement is a process of its own, the two packages take
 turns, and the fastest call of each process counts: machines are shared and noisy, so compare
 ratios, not seconds. The results are compared too: a fast wrong answer is no answer.
@@ -54,6 +56,14 @@ CASES = {
         "align16": "16 images of as many exposures and a catalog, files to models",
         "align50": "50 images of as many exposures and a catalog, files to models",
     },
+    "combine": {
+        "combine-group": "SlitGroup of the three exposures",
+        "combine-fit": "fit_all_traces(degree=0), three iterations",
+        "combine-spectrum": "group to image and spectrum",
+        "combine-sky": "estimate_sky, 51 functions",
+        "combine-shutter": "fit_shutter_offset",
+        "combine-files": "files to image and spectrum",
+    },
     "mos": {
         "files": "files to product",
         "models": "open models to product",
@@ -61,6 +71,8 @@ CASES = {
 }
 CASES["files"] = CASES["mos"]
 PACKAGES = ("webbweave", "webbweave-compat", "jwst")
+#: Instead of jwst.
+PEERS = {"combine": "msaexp"}
 #: jwst was not seen to finish these.
 ALONE = ("align50",)
 
@@ -74,12 +86,17 @@ def main() -> None:
     parser.add_argument("--slits", type=int, default=50, help="slits of mos (default: 50)")
     parser.add_argument("--exposures", type=int, default=3, help="exposures of mos (default: 3)")
     parser.add_argument("--files", nargs="+", default=[], help="exposures of files")
+    parser.add_argument("--peer", default=sys.executable, help="interpreter that has msaexp")
     parser.add_argument("--worker", nargs=2, metavar=("PACKAGE", "CASE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         print(json.dumps(measure(*options.worker, options.repeat, options.files)))
         return
     with tempfile.TemporaryDirectory() as folder:
+        if options.topic == "combine":
+            from webbweave.data import example_exposures
+
+            options.files = [str(path) for path in example_exposures()]
         if options.topic == "mos":
             options.files = many_slits(folder, options.slits, options.exposures)
         compare_cases(options)
@@ -110,6 +127,7 @@ def compare_cases(options: argparse.Namespace) -> None:
 
 def compare(options: argparse.Namespace, case: str, meaning: str) -> None:
     packages = [p for p in PACKAGES if case != "open" or p != "webbweave-compat"]
+    packages[-1] = PEERS.get(options.topic, packages[-1])
     if case in ALONE:
         packages = ["webbweave"]
     rounds: dict[str, list[dict[str, float]]] = {package: [] for package in packages}
@@ -141,7 +159,8 @@ def compare(options: argparse.Namespace, case: str, meaning: str) -> None:
 
 
 def run_worker(options: argparse.Namespace, package: str, case: str) -> dict[str, float]:
-    command = [sys.executable, __file__, options.topic, "--repeat", str(options.repeat)]
+    python = options.peer if package == "msaexp" else sys.executable
+    command = [python, __file__, options.topic, "--repeat", str(options.repeat)]
     if options.files:
         command += ["--files", *options.files]
     environment = os.environ | {
@@ -207,6 +226,8 @@ def prepare(package: str, case: str, files: list[str]) -> Callable[[], object]:
         return prepare_fit(package, case)
     if case.startswith("align"):
         return prepare_align(package, case, files)
+    if case.startswith("combine"):
+        return prepare_combine(package, case, files)
     if case.startswith("trace"):
         return prepare_trace(package, case, files)
     if package == "jwst":
@@ -318,6 +339,79 @@ def prepare_align(package: str, case: str, files: list[str]) -> Callable[[], obj
         return truth.errors(models)
 
     return align
+
+
+def prepare_combine(package: str, case: str, files: list[str]) -> Callable[[], object]:
+    """One part of the way from exposures to a spectrum; options as the tests of msaexp have them."""
+    import numpy as np
+
+    options: dict[str, object] = {"stuck_threshold": 0.5, "sky_file": None}
+    if package == "msaexp":
+        slit_combine = import_msaexp()
+    else:
+        from webbweave import slit_combine
+
+        options["compat"] = package.endswith("compat")
+
+    def make() -> object:
+        return slit_combine.SlitGroup(files, "1345_933", **options)
+
+    def fit(group: object) -> object:
+        # What an earlier call has found must not help.
+        group.trace_coeffs = [coeffs * 0.0 for coeffs in group.trace_coeffs]
+        group.update_trace_from_coeffs()
+        group.fit_all_traces(degree=0, ref_exp=2, verbose=False)
+        return group.fit[2]["theta"]
+
+    def spectrum(group: object) -> object:
+        product = slit_combine.combine_grating_group({"a": {"obj": group, "fit": group.fit}}, ["a"])
+        return np.asarray(product["SPEC1D"].data["flux"])
+
+    def everything() -> object:
+        group = make()
+        fit(group)
+        return spectrum(group)
+
+    if case == "combine-files":
+        return everything
+    if case == "combine-group":
+        return lambda: make().mask
+    group = make()
+    if case == "combine-fit":
+        return lambda: fit(group)
+    if case == "combine-spectrum":
+        fit(group)
+        return lambda: spectrum(group)
+
+    def sky() -> object:
+        group.estimate_sky()
+        return group.sky_data["sky_model"]
+
+    if case == "combine-sky":
+        return sky
+    sky()
+    return lambda: np.atleast_1d(group.fit_shutter_offset(update=False).x)
+
+
+def import_msaexp() -> object:
+    """Import it beside newer packages than it was written for: two names have gone."""
+    import functools
+
+    import jwst.datamodels.mask
+    import numpy as np
+    from stdatamodels.jwst.datamodels import dqflags
+
+    class Casts(dict):
+        def __missing__(self, kind: type) -> Callable[..., object]:
+            return functools.partial(np.asarray, dtype=kind)
+
+    if not hasattr(jwst.datamodels.mask, "pixel"):
+        jwst.datamodels.mask.pixel = dqflags.pixel
+    if not hasattr(np, "cast"):
+        np.cast = Casts()
+    from msaexp import slit_combine
+
+    return slit_combine
 
 
 def traced(product: object) -> object:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import fnmatch
 import importlib.metadata
+import inspect
 import json
 import re
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -308,6 +309,22 @@ def test_every_parameter_is_documented(step):
     documented = set(re.findall(r"\* - ``(\w+)``\n     -", table))
     assert documented <= set(step.load_spec_file())
     assert documented >= set(step.load_spec_file()) - HOUSEKEEPING | {"maximum_cores"}
+
+
+def test_every_argument_of_slit_group_is_documented():
+    page = (ROOT / "docs/slit_combine.rst").read_text(encoding="utf-8")
+    table = page.partition("Parameters\n---")[2].partition("\n\nBesides these")[0]
+    documented = re.findall(r"\* - ``(\w+)``\n     -(.*)\n", table)
+    parameters = inspect.signature(webbweave.SlitGroup).parameters.values()
+    named = [parameter for parameter in parameters if parameter.kind != parameter.VAR_KEYWORD]
+    assert [name for name, _ in documented] == [parameter.name for parameter in named]
+    for (name, said), parameter in zip(documented, named, strict=True):
+        default = parameter.default
+        if default is parameter.empty:
+            assert not said, name
+        else:
+            shown = dict(default) if isinstance(default, Mapping) else default
+            assert said.strip().strip("`") == repr(shown), name
 
 
 def without_comments(text: str) -> str:
