@@ -342,7 +342,7 @@ def prepare_align(package: str, case: str, files: list[str]) -> Callable[[], obj
 
 
 def prepare_combine(package: str, case: str, files: list[str]) -> Callable[[], object]:
-    """One part of the way from exposures to a spectrum; options as the tests of msaexp have them."""
+    """One part of the way from exposures to a spectrum; options of the tests of msaexp."""
     import numpy as np
 
     options: dict[str, object] = {"stuck_threshold": 0.5, "sky_file": None}
@@ -408,7 +408,7 @@ def import_msaexp() -> object:
     if not hasattr(jwst.datamodels.mask, "pixel"):
         jwst.datamodels.mask.pixel = dqflags.pixel
     if not hasattr(np, "cast"):
-        np.cast = Casts()
+        np.cast = Casts()  # noqa: NPY201
     from msaexp import slit_combine
 
     return slit_combine
