@@ -16,7 +16,7 @@ _LEVELS = "option('0', '1', '2'"
 #: How parameters of `extract_spectra` and `SlitGroup` are declared, and what they mean. Defaults
 #: are theirs.
 _OPTIONS = {
-    "root": ("string(", "How the names of products begin."),
+    "root": ("string(", "How the names of products begin"),
     "join": ("int_list(", "Pieces of the names of files that make a group, see split_visit_groups"),
     "diffs": ("boolean(", "Subtract the other nods"),
     "position_key": (
@@ -25,7 +25,10 @@ _OPTIONS = {
     ),
     "reference_exposure": ("string(", "The nod that others are compared with"),
     "nod_offset": ("float(", "From nod to nod, in pixels; by default that of the shutters"),
-    "undo_barshadow": (_LEVELS, "Bar shadow: 2 replaces that of the pipeline by tables, 1 undoes it"),
+    "undo_barshadow": (
+        _LEVELS,
+        "Bar shadow: 2 replaces that of the pipeline by tables, 1 undoes it",
+    ),
     "bar_corr_mode": ("option('wave', 'flat'", "Whether the bar shadow depends on the wavelength"),
     "min_bar": ("float(", "Least transmission of the bars"),
     "undo_pathloss": (_LEVELS, "Path loss of the pipeline: 1 undoes it, 2 takes a point source"),

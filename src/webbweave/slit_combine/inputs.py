@@ -127,8 +127,10 @@ def open_exposure(
             f"found {type(item).__name__}"
         )
     path = Path(item)
-    tree = tree_of(read_model(path, lazy_wcs=True, templates=templates))
-    exposure = _from_tree(tree, path.name)
+    # The model is kept while the WCS is taken from it: that of a file with an edited header reads
+    # its tables only then.
+    model = read_model(path, lazy_wcs=True, templates=templates)
+    exposure = _from_tree(tree_of(model), path.name)
     _subtract_sky_file(exposure, path)
     return exposure
 
