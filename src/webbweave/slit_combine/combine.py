@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 
-from webbweave.datamodels.spectra import SpectrumHDUs, set_cards, spectrum_hdus
+from webbweave.datamodels.columns import Columns
+from webbweave.datamodels.spectra import SpectrumHDUs, spectrum_hdus
 from webbweave.slit_combine.drizzle import DRIZZLE_KWS, DrizzledGroups, chosen_groups, drizzled
 from webbweave.slit_combine.group import is_compat
 
@@ -75,10 +75,10 @@ def combine_grating_group(
         sky, profile = made.planes.num[1] / den, np.nan_to_num(made.planes.num[2] / den)
     weight = np.where(den > 0, weight, 0.0)
     prof1d = mean_profile(image, weight, profile, made)
-    header = made.header
-    set_cards(header, _extraction_cards(made))
+    header = made.cards
+    header.set(_extraction_cards(made))
     parts: list[tuple[str, Any, bool]] = [
-        ("SPEC1D", made.spectrum[_SPECTRUM], True),
+        ("SPEC1D", made.spectrum.select(_SPECTRUM), True),
         ("SCI", image, True),
         ("WHT", weight, True),
         ("PROFILE", profile, True),
@@ -97,7 +97,7 @@ def combine_grating_group(
 
 
 def _extraction_cards(made: DrizzledGroups) -> dict[str, Any]:
-    header, middle = made.header, int(np.argmin(np.abs(made.y_edges + 0.5)))
+    header, middle = made.cards, int(np.argmin(np.abs(made.y_edges + 0.5)))
     cards: dict[str, Any] = {
         "TOMUJY": (1.0, "Conversion from pixel values to microJansky"),
         "PROFCEN": (0.0, "Profile center, pixels from the trace"),
@@ -111,7 +111,7 @@ def _extraction_cards(made: DrizzledGroups) -> dict[str, Any]:
     return cards
 
 
-def mean_profile(image: Array, weight: Array, profile: Array, made: DrizzledGroups) -> Table:
+def mean_profile(image: Array, weight: Array, profile: Array, made: DrizzledGroups) -> Columns:
     """
     Average the profile along the slit over the wavelengths where the source is seen.
 
@@ -124,12 +124,12 @@ def mean_profile(image: Array, weight: Array, profile: Array, made: DrizzledGrou
 
     Returns
     -------
-    `~astropy.table.Table`
+    Columns
         ``pix``, distance from the trace [pixel]; ``profile``, the image divided by the flux of each
         column, weighted with its inverse variance; ``pfit``, the fit with the same weights. NaN in
         rows without data.
     """
-    flux, error = (np.asarray(made.spectrum[name]) for name in ("flux", "err"))
+    flux, error = (made.spectrum.arrays[name] for name in ("flux", "err"))
     with np.errstate(divide="ignore", invalid="ignore"):
         sn = flux / error
         used = sn > _HIGH_SN
@@ -142,4 +142,4 @@ def mean_profile(image: Array, weight: Array, profile: Array, made: DrizzledGrou
         data = (ratio * weights).sum(axis=1) / total
         fitted = (profile * weights).sum(axis=1) / total
     centres = (made.y_edges[1:] + made.y_edges[:-1]) / 2
-    return Table({"pix": centres, "profile": data, "pfit": fitted})
+    return Columns({"pix": centres, "profile": data, "pfit": fitted})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,12 @@ class LookupTablePSF:
     def __repr__(self) -> str:
         low, high = self.tables.wave[[0, -1]]
         return f"<LookupTablePSF of {self.slit}, {low:.2f} to {high:.2f} um>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to other processes by name where the tables are those of the package."""
+        own = self.tables.profile is lookup_tables(self.slit).profile
+        given = None if own and self.tables.loss is lookup_tables(self.slit).loss else self.tables
+        return partial(LookupTablePSF, given, slit=self.slit), ()
 
     @cached_property
     def _profile(self) -> tuple[Array, Array]:
