@@ -149,6 +149,23 @@ def test_figures_have_what_they_say(source):
     assert len(combine_figures.draw_slit_spectrum(source.modes[0]).axes) == 3  # with a colour bar
 
 
+def test_bins_alone_are_points(source):
+    (mode,) = source.modes
+    wave = np.linspace(1, 5, 40)
+    flux = np.where(np.arange(40) < 20, 1.0, np.nan)
+    flux[[25, 30, 39]] = 2.0
+    sparse = replace(
+        mode,
+        **{"wave": wave, "flux": flux, "error": 0.1 + 0 * flux, "sky": 0 * flux},
+        image=np.ones((mode.y.size, 40), np.float32),
+    )
+    lower = combine_figures.draw_slit_spectrum(sparse).axes[1]
+    (points,) = [line for line in lower.lines if line.get_marker() == "o"]
+    assert points.get_xdata() == pytest.approx(wave[[25, 30, 39]])
+    plain = combine_figures.draw_slit_spectrum(replace(sparse, flux=np.ones(40), error=np.ones(40)))
+    assert not [line for line in plain.axes[1].lines if line.get_marker() == "o"]
+
+
 def test_without_a_fit_there_is_no_model(source):
     figures = source.groups[0].figures
     bare = replace(figures, nods=tuple(replace(nod, model=None) for nod in figures.nods))
@@ -182,6 +199,21 @@ def test_page_has_a_row_per_source(source, tmp_path, unrendered):
         assert len(re.findall(rf'<th scope="row">(?:<a [^>]*>)?s{k}(?:</a>)?</th>', text)) == 1
     assert text.count("<h3>Nods</h3>") == 4
     assert "Figures follow for the 4 of 6 sources" in text
+
+
+def test_a_spectrum_per_grating_and_a_section_per_group(tmp_path, unrendered):
+    grating = group_arrays(make_slitlet(5, grating="G395M", n_exposures=6))
+    made = extracted(exposures=group_arrays(make_slitlet(4)), other=grating)
+    source = summarise_source(made)
+    assert sorted(mode.name for mode in source.modes) == ["g395m-f170lp", "prism-clear"]
+    assert {mode.name: mode.n_exposure for mode in source.modes}["g395m-f170lp"] == 6
+    assert source.best is max(source.modes, key=lambda mode: mode.peak_snr)
+    text = page_of(tmp_path, [source])
+    for mode in source.modes:
+        assert f"<h3>Spectrum, {mode.name}</h3>" in text
+    for group in source.groups:
+        assert text.count(f"<h2>{group.name}</h2>") == 1
+    assert len(source.groups[1].figures.bits) == 6
 
 
 def test_page_of_nothing_tells_why(result, tmp_path):

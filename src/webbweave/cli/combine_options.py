@@ -57,7 +57,10 @@ _OPTIONS = {
 #: Tests and fits that are left out unless they are asked for, and the parameter of each.
 _SWITCHES = {
     "flag_hot_cold": ("hot_cold_kwargs", "Look for pixels that are hot or cold in all exposures"),
-    "flag_2d": ("flag_2d_kwargs", "After the fit, look for pixels far from their neighbours"),
+    "flag_2d": (
+        "flag_2d_kwargs",
+        "After the fit, look for pixels far from it; bright lines may suffer",
+    ),
     "flag_profile": ("flag_profile_kwargs", "Look for pixels far from the profile along the slit"),
     "estimate_sky": ("estimate_sky_kwargs", "Fit the sky of the slitlet itself"),
     "fit_shutter_offset": ("fit_shutter_offset_kwargs", "Fit where the bars are"),

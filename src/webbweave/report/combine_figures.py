@@ -121,8 +121,26 @@ def _spectrum(axes: Axes, mode: ModeSummary) -> None:
         label="error",
     )
     axes.step(mode.wave, flux, where="mid", color=BLUE, lw=1.2, label="source")
+    # Between bins without data there is nothing that a line could join.
+    beside = np.convolve(known, [1, 0, 1], mode="same") > 0
+    alone = known & ~beside
+    if alone.any():
+        axes.errorbar(
+            *(mode.wave[alone], flux[alone], error[alone]),
+            fmt="o",
+            ms=2.5,
+            color=BLUE,
+            elinewidth=1,
+        )
     if np.nan_to_num(mode.sky).any():
-        axes.plot(mode.wave, mode.sky, color=ORANGE, lw=1.0, label="sky per pixel, subtracted")
+        there = np.isfinite(mode.sky)
+        axes.plot(
+            mode.wave[there],
+            mode.sky[there],
+            color=ORANGE,
+            lw=1.0,
+            label="sky per pixel, subtracted",
+        )
     if known.any():
         calm = known & (error <= _NOISY * np.median(error[known]))
         low, high = float((flux - error)[calm].min()), float((flux + error)[calm].max())
