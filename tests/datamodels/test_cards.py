@@ -9,8 +9,8 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+from webbweave.columns import Columns, stack_columns
 from webbweave.datamodels.cards import CardTexts
-from webbweave.datamodels.columns import Columns, stack_columns
 
 
 @pytest.mark.parametrize("comment", ["", "of the exposure"])

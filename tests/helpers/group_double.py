@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Table
 from synthetic_slitlet import NOD, PIXEL_SCALE, SHUTTER_SCALE, SyntheticSlitlet
 
-from webbweave.datamodels.columns import Columns
+from webbweave.columns import Columns
 
 
 class Nods:

@@ -13,8 +13,8 @@ from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from webbweave.columns import Columns
 from webbweave.datamodels.cards import CardTexts
-from webbweave.datamodels.columns import Columns
 from webbweave.datamodels.writing import replace_atomically
 from webbweave.errors import InputError
 
@@ -25,6 +25,7 @@ __all__ = [
     "exposure_header",
     "header_value",
     "save_spectrum",
+    "spectrum_bytes",
     "spectrum_hdus",
 ]
 
@@ -168,13 +169,13 @@ def header_value(path: str | Path, *names: str) -> tuple[Any, ...]:
         raise InputError(f"{path}: cannot be read as FITS: {error}") from error
 
 
-def spectrum_hdus(
+def spectrum_bytes(
     header: CardTexts,
     parts: Iterable[tuple[str, Any, bool]],
     tables: Mapping[str, Table | Columns],
-) -> SpectrumHDUs:
+) -> bytes:
     """
-    Make the extensions of a spectrum.
+    Make the file of a spectrum.
 
     Parameters
     ----------
@@ -187,7 +188,7 @@ def spectrum_hdus(
 
     Returns
     -------
-    `~astropy.io.fits.HDUList`
+    bytes
         A primary extension without data, then these.
     """
     text = header.text()
@@ -196,9 +197,27 @@ def spectrum_hdus(
     for name, data, with_header in every:
         make = _table_bytes if isinstance(data, Table | Columns) else _image_bytes
         pieces.append(make(data, name, text if with_header else ""))
-    # One piece of memory as a file would be: astropy then looks at each header and column when it
-    # is asked for, which spares most of the time of making them one by one.
-    return fits.open(io.BytesIO(b"".join(pieces)), lazy_load_hdus=True)
+    return b"".join(pieces)
+
+
+def spectrum_hdus(content: bytes) -> SpectrumHDUs:
+    """
+    Open the file of a spectrum that is in memory.
+
+    Astropy looks at each header and column when it is asked for, which spares most of the time of
+    making them one by one.
+
+    Parameters
+    ----------
+    content : bytes
+        What `spectrum_bytes` gave.
+
+    Returns
+    -------
+    `~astropy.io.fits.HDUList`
+        The extensions.
+    """
+    return fits.open(io.BytesIO(content), lazy_load_hdus=True)
 
 
 def _blocks(cards: str, data: bytes) -> bytes:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from webbweave.datamodels.columns import Columns
-from webbweave.datamodels.spectra import SpectrumHDUs, spectrum_hdus
+from webbweave.columns import Columns
+from webbweave.datamodels.spectra import SpectrumHDUs, spectrum_bytes, spectrum_hdus
 from webbweave.slit_combine.drizzle import DRIZZLE_KWS, DrizzledGroups, chosen_groups, drizzled
 from webbweave.slit_combine.group import is_compat
 
-__all__ = ["combine_grating_group", "mean_profile"]
+__all__ = ["combine_grating_group", "combined_bytes", "mean_profile"]
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,35 @@ def combine_grating_group(
     KeyError, ValueError, WeaveError
         See `drizzle_grating_group`.
     """
+    return spectrum_hdus(
+        combined_bytes(xobj, grating_keys, drizzle_kws, include_full_pixtab=include_full_pixtab)
+    )
+
+
+def combined_bytes(
+    xobj: Mapping[str, Any],
+    grating_keys: Sequence[str],
+    drizzle_kws: Mapping[str, Any] = DRIZZLE_KWS,
+    include_full_pixtab: Sequence[str] = ("PRISM",),
+) -> bytes:
+    """
+    Make the file of `combine_grating_group`.
+
+    Parameters
+    ----------
+    xobj, grating_keys, drizzle_kws, include_full_pixtab
+        See there.
+
+    Returns
+    -------
+    bytes
+        The file.
+
+    Raises
+    ------
+    KeyError, ValueError, WeaveError
+        See there.
+    """
     chosen = chosen_groups(xobj, grating_keys)
     made = drizzled(chosen, **drizzle_kws)
     num, vnum, den, _ = made.sums(0)
@@ -93,7 +122,7 @@ def combine_grating_group(
     if chosen[0][0].grating in include_full_pixtab:
         tables = {"PIXTAB": made.pixels, **tables}
     log.info("%s: spectrum of %d exposures", chosen[0][0].name, header["NCOMBINE"])
-    return spectrum_hdus(header, parts, tables)
+    return spectrum_bytes(header, parts, tables)
 
 
 def _extraction_cards(made: DrizzledGroups) -> dict[str, Any]:

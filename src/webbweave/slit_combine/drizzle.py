@@ -11,8 +11,8 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from webbweave.columns import Columns, stack_columns
 from webbweave.datamodels.cards import CardTexts
-from webbweave.datamodels.columns import Columns, stack_columns
 from webbweave.datamodels.spectra import Header
 from webbweave.errors import WeaveError
 from webbweave.slit_combine.grids import (

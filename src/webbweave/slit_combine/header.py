@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from webbweave import __version__
+from webbweave.columns import Columns
 from webbweave.datamodels.cards import CardTexts
-from webbweave.datamodels.columns import Columns
 from webbweave.datamodels.spectra import Header, exposure_cards
 from webbweave.slit_combine.group import SlitGroupLike, is_compat
 

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from webbweave.datamodels.columns import Columns
+from webbweave.columns import Columns
 from webbweave.slit_combine.exposure import SlitExposure
 from webbweave.slit_combine.extended import is_extended
 

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
-from webbweave.datamodels.columns import Columns
+from webbweave.columns import Columns
 from webbweave.errors import InputError
 from webbweave.slit_combine.grids import bin_edges
 

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from webbweave.datamodels.columns import Columns, stack_columns
+from webbweave.columns import Columns, stack_columns
 from webbweave.errors import InputError
 from webbweave.slit_combine.group import SlitGroupLike
 

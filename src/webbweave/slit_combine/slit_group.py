@@ -12,7 +12,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
-from webbweave.datamodels.columns import Columns
+from webbweave.columns import Columns
 from webbweave.slit_combine import group_calibration as calibration
 from webbweave.slit_combine.group_options import (
     EXTENDED_CALIBRATION,
