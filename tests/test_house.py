@@ -26,6 +26,7 @@ CSRC = ROOT / "csrc"
 ROOMS = [
     ("webbweave._kernels", "kernels"),
     ("webbweave._kernels.*", "kernels"),
+    ("webbweave.columns", "base"),
     ("webbweave.errors", "base"),
     ("webbweave.parallel", "base"),
     ("webbweave.progress", "base"),

@@ -100,11 +100,17 @@ def test_demo(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     root = "webbweave-demo/jw01345-o062_s00933_nirspec_clear-prism_s2d"
     assert listing(tmp_path)[1:] == sorted(
-        [f"{root}.fits", f"{root}.png", "webbweave-demo/report.html"]
+        [
+            *(f"{root}.fits", f"{root}.png", "webbweave-demo/report.html"),
+            "webbweave-demo/nirspec_1345_933.extract.ecsv",
+            "webbweave-demo/nirspec_1345_933.png",
+            "webbweave-demo/nirspec_prism-clear_1345_933.spec.fits",
+        ]
     )
     assert "3 exposures" in printed
     assert "3063.7 s" in printed
     assert "webbweave resample" in printed
+    assert "1345_933       prism-clear, 3 exposures, 3063.7 s; peak S/N" in printed
     with datamodels.open(f"{root}.fits") as product:
         data, error = np.asarray(product.data), np.asarray(product.err)
         wavelength = np.asarray(product.wavelength)[0]

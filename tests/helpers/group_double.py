@@ -9,6 +9,8 @@ import numpy as np
 from astropy.table import Table
 from synthetic_slitlet import NOD, PIXEL_SCALE, SHUTTER_SCALE, SyntheticSlitlet
 
+from webbweave.columns import Columns
+
 
 class Nods:
     """The distinct values of a column."""
@@ -107,9 +109,12 @@ class GroupDouble:
     def mask_out(self, bad, bit):
         self.mask, self.last_bit = self.mask & ~bad, bit
 
-    def slit_metadata(self):
+    def nod_sides(self):
+        return {exp: self.make_diff_image(exp, separate=True) for exp in self.unp}
+
+    def slit_columns(self):
         names = [f"file_{i}.fits" for i in range(self.N)]
-        return Table(
+        columns = Table(
             {
                 "filename": names,
                 "trace_c0": [coeffs[0] for coeffs in self.base_coeffs],
@@ -120,6 +125,7 @@ class GroupDouble:
                 "grating": [self.grating] * self.N,
             }
         )
+        return Columns.of(columns)
 
 
 META = {

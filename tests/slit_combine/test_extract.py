@@ -68,6 +68,8 @@ def test_what_is_written(mixed):
     assert sorted(path.name for path in (folder / "out").iterdir()) == [
         "nirspec_1345_933.extract.ecsv",
         "nirspec_good_1345_933.d2d.png",
+        "nirspec_prism-clear_1345_933.flam.png",
+        "nirspec_prism-clear_1345_933.fnu.png",
         "nirspec_prism-clear_1345_933.spec.fits",
     ]
     assert sorted(result.files) == sorted((folder / "out").iterdir())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,7 +14,7 @@ from synthetic_slitlet import make_slitlet
 
 from webbweave.datamodels import read_model
 from webbweave.errors import InputError
-from webbweave.slit_combine import MaskBit, SlitGroup, reference
+from webbweave.slit_combine import MaskBit, SlitGroup, reference, set_lookup_prf
 
 #: The middle shutter of each exposure, counted from that of the source.
 STEPS = {"x11": -1, "1x1": 0, "11x": 1}
@@ -310,6 +311,40 @@ def test_methods_of_flags_keep_or_change_the_mask(slitlet):
     once = made.mask.copy()
     made.flag_from_profile()
     assert not (made.mask & ~once).any()  # flags only add
+
+
+def test_groups_travel_to_other_processes(slitlet):
+    made = SlitGroup.from_arrays(group_arrays(slitlet), lookup_prf=set_lookup_prf())
+    made.fit_all_traces(degree=0, evaluate=True, x0=[6.0, 0.3], verbose=False)
+    sent = pickle.dumps(made)
+    there = pickle.loads(sent)
+    assert len(pickle.dumps(made.lookup_prf)) < 1000  # the tables stay where they are
+    assert repr(there.lookup_prf) == repr(made.lookup_prf)
+    for name in ("sci", "mask", "var_total", "yslit", "wave"):
+        assert np.array_equal(getattr(made, name), getattr(there, name), equal_nan=True)
+    again = there.fit_all_traces(degree=0, evaluate=True, x0=[6.0, 0.3], verbose=False)
+    once = made.fit_all_traces(degree=0, evaluate=True, x0=[6.0, 0.3], verbose=False)
+    for exp, fit in once.items():
+        assert np.array_equal(fit["smod"], again[exp]["smod"], equal_nan=True)
+
+
+def test_few_exposures_are_not_tested_against_their_own_median(caplog):
+    pair = make_slitlet(5, n_exposures=2, shape=(25, 64), scale=3.0)
+    made, peer = (
+        SlitGroup.from_arrays(group_arrays(pair), compat=compat) for compat in (False, True)
+    )
+    before = made.mask.copy()
+    assert made.flag_2d_outliers().all()
+    assert np.array_equal(made.mask, before)
+    assert "flag_2d_outliers" in made.meta["skipped"]
+    assert "2 exposures without a fit" in caplog.text
+    trace = np.abs(peer.yslit[0]) < 2
+    assert not peer.flag_2d_outliers()[trace].all()  # the source is flagged
+    fit = made.fit_all_traces(degree=0, verbose=False)
+    y, x = 6, 11
+    for one in fit.values():
+        one["diff"][y * 64 + x] = 100.0
+    assert not made.flag_2d_outliers(tfit=fit).reshape(pair.shape)[y, x]
 
 
 def test_residuals_of_fits_can_be_tested(slitlet):

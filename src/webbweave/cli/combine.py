@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -108,6 +109,9 @@ def _combine(options: argparse.Namespace) -> int:
             written.append(_write_report(folder, summaries, sources, options, given, work, written))
     if not options.quiet:
         print_rows(_rows_of(summaries, left_out), work, written)
+    else:  # what is quiet does not warn, but an exit status needs its reason
+        for label, text in _lost(summaries):
+            print(f"webbweave {_NAME}: {label}: {text}", file=sys.stderr)
     return _status(summaries)
 
 
@@ -204,9 +208,7 @@ def _picture(folder: Path, given: Mapping[str, Any], summary: Any, progress: Pro
     from webbweave.report.combine_figures import save_combined_picture
 
     with progress.stage("pictures"):
-        return save_combined_picture(
-            folder / f"{_root(given)}_{summary.name.lower()}.png", summary
-        )
+        return save_combined_picture(folder / f"{_root(given)}_{summary.name.lower()}.png", summary)
 
 
 def _write_report(
@@ -222,7 +224,7 @@ def _write_report(
     from webbweave.report.combine_page import write_combine_report
 
     rows = [
-        {"file": file, "source": source, "group": group}
+        {"file": file, "Source": source, "Group": group}
         for source, groups in sources.items()
         for group, files in groups.items()
         for file in files
@@ -277,21 +279,27 @@ def _rows_of(summaries: Sequence[Any], left_out: Sequence[str] = ()) -> list[tup
     """
     groups = [group for source in summaries for group in source.groups]
     n_file = sum(group.n_exposure for group in groups)
-    rows = [
-        (
-            "inputs",
-            f"{n_file} exposure{'s' * (n_file != 1)} of {len(summaries)} "
-            f"source{'s' * (len(summaries) != 1)}, {len(groups)} group{'s' * (len(groups) != 1)}",
-        )
+    counted = [
+        f"{n} {name}{'s' * (n != 1)}"
+        for n, name in ((n_file, "exposure"), (len(summaries), "source"), (len(groups), "group"))
     ]
+    rows = [("inputs", f"{counted[0]} of {counted[1]}, {counted[2]}")]
     listed = len(summaries) <= _MOST_LINES
     for source in summaries:
         if listed:
             rows += [(source.name, _spectrum_text(source, mode)) for mode in source.modes]
-        rows += [(g.status, f"{source.name} {g.name}: {g.reason}") for g in source.lost]
+        rows += _lost([source])
     if not listed:
         rows.append(("output", f"{sum(len(source.modes) for source in summaries)} spectra"))
     return rows + [("left out", f"{Path(file).name}: its grating") for file in left_out]
+
+
+def _lost(summaries: Sequence[Any]) -> list[tuple[str, str]]:
+    return [
+        (group.status, f"{source.name} {group.name}: {group.reason}")
+        for source in summaries
+        for group in source.lost
+    ]
 
 
 def _spectrum_text(source: Any, mode: Any) -> str:

@@ -16,7 +16,7 @@ _LEVELS = "option('0', '1', '2'"
 #: How parameters of `extract_spectra` and `SlitGroup` are declared, and what they mean. Defaults
 #: are theirs.
 _OPTIONS = {
-    "root": ("string(", "How the names of products begin."),
+    "root": ("string(", "How the names of products begin"),
     "join": ("int_list(", "Pieces of the names of files that make a group, see split_visit_groups"),
     "diffs": ("boolean(", "Subtract the other nods"),
     "position_key": (
@@ -25,7 +25,10 @@ _OPTIONS = {
     ),
     "reference_exposure": ("string(", "The nod that others are compared with"),
     "nod_offset": ("float(", "From nod to nod, in pixels; by default that of the shutters"),
-    "undo_barshadow": (_LEVELS, "Bar shadow: 2 replaces that of the pipeline by tables, 1 undoes it"),
+    "undo_barshadow": (
+        _LEVELS,
+        "Bar shadow: 2 replaces that of the pipeline by tables, 1 undoes it",
+    ),
     "bar_corr_mode": ("option('wave', 'flat'", "Whether the bar shadow depends on the wavelength"),
     "min_bar": ("float(", "Least transmission of the bars"),
     "undo_pathloss": (_LEVELS, "Path loss of the pipeline: 1 undoes it, 2 takes a point source"),
@@ -54,7 +57,10 @@ _OPTIONS = {
 #: Tests and fits that are left out unless they are asked for, and the parameter of each.
 _SWITCHES = {
     "flag_hot_cold": ("hot_cold_kwargs", "Look for pixels that are hot or cold in all exposures"),
-    "flag_2d": ("flag_2d_kwargs", "After the fit, look for pixels far from their neighbours"),
+    "flag_2d": (
+        "flag_2d_kwargs",
+        "After the fit, look for pixels far from it; bright lines may suffer",
+    ),
     "flag_profile": ("flag_profile_kwargs", "Look for pixels far from the profile along the slit"),
     "estimate_sky": ("estimate_sky_kwargs", "Fit the sky of the slitlet itself"),
     "fit_shutter_offset": ("fit_shutter_offset_kwargs", "Fit where the bars are"),

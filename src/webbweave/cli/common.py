@@ -106,7 +106,7 @@ def add_step_parameters(
         default = rest.rstrip(")").rpartition("default=")[2].strip("'\"")
         names = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])
         if name == "maximum_cores":
-            names |= dict.fromkeys(["-j", "--jobs"])
+            names |= dict.fromkeys(["--cores", "-j", "--jobs"])
         text = f"{comment} (default: {default})".replace("%", "%%")
         settings: dict[str, Any] = {"dest": name, "default": None, "help": text}
         if kind == "boolean":

@@ -42,6 +42,8 @@ _FITS_MAGIC = b"SIMPLE  ="
 _FITS_BLOCK = 2880
 #: Reads an embedded ASDF file.
 _TreeReader = Callable[[bytes], dict[str, Any]]
+#: Makes what is wanted of the class of a model and its content.
+_Maker = Callable[[type[JwstDataModel], Any], Any]
 
 #: First bytes of a gzip file (RFC 1952).
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -75,24 +77,80 @@ def read_model(
         If the file is missing, a directory, not FITS, cut short, or of no known model.
     """
     path = Path(path)
-    magic = _first_bytes(path)
-    if not magic.startswith((_FITS_MAGIC, _GZIP_MAGIC)):
-        found = "an empty file" if not magic else f"a file that starts with {magic[:9]!r}"
-        raise InputError(f"{path}: expected a FITS file, found {found}")
+    magic = _magic(path)
     read_tree: _TreeReader = embedded_tree
     if lazy_wcs:
         cache = TemplateCache() if templates is None else templates
         read_tree = functools.partial(lazy_embedded_tree, templates=cache)
+    model: JwstDataModel = _opened(path, magic, read_tree, _model)
+    return model
+
+
+def read_tree_of(path: str | Path, *, templates: TemplateCache | None = None) -> dict[str, Any]:
+    """
+    Read the tree of a JWST product, that of a model of `read_model` with ``lazy_wcs``.
+
+    The model itself is not made, nearly half of whose time goes into its schema.
+
+    Parameters
+    ----------
+    path : str or path
+        A FITS file with a ``DATAMODL`` keyword.
+    templates : `~webbweave.wcs.TemplateCache`, optional
+        Shared by the files of a run, it makes that they are read faster.
+
+    Returns
+    -------
+    dict
+        The nested dictionary; arrays as in `read_model`.
+
+    Raises
+    ------
+    InputError
+        As `read_model`.
+    """
+    path = Path(path)
+    cache = TemplateCache() if templates is None else templates
+    read_tree = functools.partial(lazy_embedded_tree, templates=cache)
+    found = _opened(path, _magic(path), read_tree, _content_of)
+    if isinstance(found, JwstDataModel):
+        return _TreeOfModel(found)
+    tree: dict[str, Any] = found
+    return tree
+
+
+class _TreeOfModel(dict[str, Any]):
+    """
+    The tree of a model, which stays open as long as there is the tree.
+
+    A file with an edited header is read through the schema, and the tables of its WCS only when
+    they are used.
+    """
+
+    def __init__(self, model: JwstDataModel) -> None:
+        super().__init__(model._instance)
+        self._model = model
+
+
+def _magic(path: Path) -> bytes:
+    magic = _first_bytes(path)
+    if not magic.startswith((_FITS_MAGIC, _GZIP_MAGIC)):
+        found = "an empty file" if not magic else f"a file that starts with {magic[:9]!r}"
+        raise InputError(f"{path}: expected a FITS file, found {found}")
+    return magic
+
+
+def _opened(path: Path, magic: bytes, read_tree: _TreeReader, make: _Maker) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
             with collector_paused():
                 mapped = magic.startswith(_FITS_MAGIC)
-                model = _model_from_layout(path, read_tree) if mapped else None
-                if model is None:
+                found = _from_layout(path, read_tree, make) if mapped else None
+                if found is None:
                     with fits.open(path, memmap=False) as hdulist:
-                        model = _model_from_hdulist(path, hdulist, read_tree, mapped=mapped)
-                return model
+                        found = _from_hdulist(path, hdulist, read_tree, make, mapped=mapped)
+                return found
     except KeyError as error:
         # The embedded tree names the extensions that hold its arrays.
         raise InputError(f"{path}: an extension is missing: {error.args[0]}") from error
@@ -112,7 +170,7 @@ def _first_bytes(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 
 
-def _model_from_layout(path: Path, read_tree: _TreeReader) -> JwstDataModel | None:
+def _from_layout(path: Path, read_tree: _TreeReader, make: _Maker) -> Any:
     """Open a file that is as stdatamodels wrote it; None for any other."""
     with path.open("rb") as stream:
         layout = find_layout(stream)
@@ -133,15 +191,18 @@ def _model_from_layout(path: Path, read_tree: _TreeReader) -> JwstDataModel | No
             item = layout.extensions[ver] if name is None else by_name[name.upper(), ver]
             return item.array(mapped, stream)
 
-        return _linked_model(path, model_class, tree, load)
+        return make(model_class, _linked(path, tree, load))
 
 
-def _linked_model(
-    path: Path, model_class: type[JwstDataModel], tree: dict[str, Any], load: ArrayLoader
-) -> JwstDataModel:
+def _linked(path: Path, tree: dict[str, Any], load: ArrayLoader) -> dict[str, Any]:
     content = link_arrays(tree, load)
     content["meta"]["filename"] = path.name
-    return _model(model_class, content)
+    return content
+
+
+def _content_of(model_class: type[JwstDataModel], content: Any) -> Any:
+    """The content itself; a model where it is still to be read through the schema."""
+    return content if isinstance(content, dict) else _model(model_class, content)
 
 
 def _model(model_class: type[JwstDataModel], content: Any) -> JwstDataModel:
@@ -151,9 +212,9 @@ def _model(model_class: type[JwstDataModel], content: Any) -> JwstDataModel:
     return model
 
 
-def _model_from_hdulist(
-    path: Path, hdulist: fits.HDUList, read_tree: _TreeReader, *, mapped: bool
-) -> JwstDataModel:
+def _from_hdulist(
+    path: Path, hdulist: fits.HDUList, read_tree: _TreeReader, make: _Maker, *, mapped: bool
+) -> Any:
     if mapped:
         _check_complete(path, hdulist)
     model_class = _model_class(path, hdulist[0].header.get("DATAMODL"))
@@ -161,9 +222,9 @@ def _model_from_hdulist(
     if mapped and not embedded:
         log.warning("%s: has no ASDF extension, and so no WCS; is the file complete?", path)
     if embedded.get(fits_support.FITS_HASH_KEY, "") == fits_support.fits_hash(hdulist):
-        return _linked_model(path, model_class, embedded, _array_loader(path, hdulist))
+        return make(model_class, _linked(path, embedded, _array_loader(path, hdulist)))
     log.debug("%s: headers differ from the embedded tree, reading through the schema", path)
-    return _model(model_class, hdulist)
+    return make(model_class, hdulist)
 
 
 def _check_complete(path: Path, hdulist: fits.HDUList) -> None:

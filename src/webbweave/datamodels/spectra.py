@@ -11,17 +11,21 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
+from numpy.typing import NDArray
 
+from webbweave.columns import Columns
+from webbweave.datamodels.cards import CardTexts
 from webbweave.datamodels.writing import replace_atomically
 from webbweave.errors import InputError
 
 __all__ = [
     "Header",
     "SpectrumHDUs",
+    "exposure_cards",
     "exposure_header",
     "header_value",
     "save_spectrum",
-    "set_cards",
+    "spectrum_bytes",
     "spectrum_hdus",
 ]
 
@@ -38,16 +42,37 @@ _STRUCTURE = frozenset(
         *("DATASUM", "NEXTEND", "COMMENT", "HISTORY", "WCSAXES"),
     )
 )
-#: Lengths of a keyword, of a card and of a block of FITS [byte].
-_KEYWORD, _CARD, _BLOCK = 8, 80, 2880
+#: Lengths of a card and of a block of FITS [byte].
+_CARD, _BLOCK = 80, 2880
+#: The primary header of a product, which has no data.
+_PRIMARY = fits.PrimaryHDU().header.tostring(padding=False, endcard=False)
 #: Formats of columns of FITS.
 _FORMS = {">f8": "D", ">f4": "E", ">i8": "K"}
-#: A value of FITS has at most this many characters; longer ones are continued, which old readers
-#: do not know, and lists of many names need not be in a header.
-_LONGEST_TEXT = 68
 
 
 def exposure_header(path: str | Path) -> Header:
+    """
+    Read what was observed, see `exposure_cards`.
+
+    Parameters
+    ----------
+    path : str or path
+        A calibrated exposure.
+
+    Returns
+    -------
+    `~astropy.io.fits.Header`
+        The cards.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has no extension SCI.
+    """
+    return exposure_cards(path).header()
+
+
+def exposure_cards(path: str | Path) -> CardTexts:
     """
     Read what was observed: the cards of the primary header of an exposure and of its image.
 
@@ -58,7 +83,7 @@ def exposure_header(path: str | Path) -> Header:
 
     Returns
     -------
-    `~astropy.io.fits.Header`
+    CardTexts
         The cards, those of the image first where both have one, without those of the storage.
 
     Raises
@@ -73,7 +98,7 @@ def exposure_header(path: str | Path) -> Header:
     except (OSError, TypeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as FITS: {error}") from error
     own = {line[:8].rstrip() for line in image}
-    return Header.fromstring("".join([*_kept(primary, own), *_kept(image, set())]))
+    return CardTexts([*_kept(primary, own), *_kept(image, set())])
 
 
 def _two_headers(path: Path) -> tuple[list[str], list[str]]:
@@ -144,72 +169,55 @@ def header_value(path: str | Path, *names: str) -> tuple[Any, ...]:
         raise InputError(f"{path}: cannot be read as FITS: {error}") from error
 
 
-def set_cards(header: Header, cards: Mapping[str, Any]) -> None:
+def spectrum_bytes(
+    header: CardTexts,
+    parts: Iterable[tuple[str, Any, bool]],
+    tables: Mapping[str, Table | Columns],
+) -> bytes:
     """
-    Set values in a header, whatever their type.
+    Make the file of a spectrum.
 
     Parameters
     ----------
-    header : `~astropy.io.fits.Header`
-        Changed in place.
-    cards : mapping
-        Values, or pairs of a value and a comment, by keyword. Keywords of more than eight
-        characters become HIERARCH cards; numbers that are not finite, lists and None are written
-        as text.
-    """
-    for key, entry in cards.items():
-        value, comment = entry if isinstance(entry, tuple) else (entry, "")
-        name, plain = key.upper(), _plain(value)
-        # What does not fit would be cut with a warning, and is cut before.
-        long = len(name) > _KEYWORD
-        used = len(name) + len("HIERARCH  = ") if long else len("KEYWORD = ")
-        used += max(len(str(plain)) + 2, 0 if long else 20) + len(" / ")
-        card = name, plain, comment[: max(_CARD - used, 0)]
-        if name in header:
-            header[name] = card[1:]
-        else:  # at the end, without a search for where it belongs
-            header.append((f"HIERARCH {name}" if long else name, *card[1:]), end=True)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool | int | str):
-        return value[:_LONGEST_TEXT] if isinstance(value, str) else value
-    if isinstance(value, float) and np.isfinite(value):
-        return value
-    return str(value)[:_LONGEST_TEXT]
-
-
-def spectrum_hdus(
-    header: Header, parts: Iterable[tuple[str, Any, bool]], tables: Mapping[str, Table]
-) -> SpectrumHDUs:
-    """
-    Make the extensions of a spectrum.
-
-    Parameters
-    ----------
-    header : `~astropy.io.fits.Header`
+    header : CardTexts
         What was observed.
-    parts : iterable of (str, ndarray or Table, bool)
+    parts : iterable of (str, ndarray or Columns or Table, bool)
         Name and data of the extensions in order, and whether `header` is put into them.
     tables : mapping
         Further tables by name, at the end.
 
     Returns
     -------
-    `~astropy.io.fits.HDUList`
+    bytes
         A primary extension without data, then these.
     """
-    text = header.tostring(sep="", endcard=False, padding=False)
-    pieces = [_blocks(fits.PrimaryHDU().header.tostring(padding=False, endcard=False), b"")]
+    text = header.text()
+    pieces = [_blocks(_PRIMARY, b"")]
     every = [*parts, *((name, table, False) for name, table in tables.items())]
     for name, data, with_header in every:
-        make = _table_bytes if isinstance(data, Table) else _image_bytes
+        make = _table_bytes if isinstance(data, Table | Columns) else _image_bytes
         pieces.append(make(data, name, text if with_header else ""))
-    # One piece of memory as a file would be: astropy then looks at each header and column when it
-    # is asked for, which spares most of the time of making them one by one.
-    return fits.open(io.BytesIO(b"".join(pieces)), lazy_load_hdus=True)
+    return b"".join(pieces)
+
+
+def spectrum_hdus(content: bytes) -> SpectrumHDUs:
+    """
+    Open the file of a spectrum that is in memory.
+
+    Astropy looks at each header and column when it is asked for, which spares most of the time of
+    making them one by one.
+
+    Parameters
+    ----------
+    content : bytes
+        What `spectrum_bytes` gave.
+
+    Returns
+    -------
+    `~astropy.io.fits.HDUList`
+        The extensions.
+    """
+    return fits.open(io.BytesIO(content), lazy_load_hdus=True)
 
 
 def _blocks(cards: str, data: bytes) -> bytes:
@@ -230,33 +238,32 @@ def _image_bytes(data: Any, name: str, text: str) -> bytes:
     return _blocks("".join([*start, text, _card("EXTNAME", name)]), array.tobytes())
 
 
-def _table_bytes(table: Table, name: str, text: str) -> bytes:
-    columns = {column: _as_stored(table[column]) for column in table.colnames}
+def _table_bytes(table: Table | Columns, name: str, text: str) -> bytes:
+    given = Columns.of(table)
+    stored = {column: _as_stored(values) for column, values in given.arrays.items()}
     array = np.empty(
-        len(table), dtype=[(key, stored.dtype, stored.shape[1:]) for key, stored in columns.items()]
+        len(given), dtype=[(key, values.dtype, values.shape[1:]) for key, values in stored.items()]
     )
     cards = [_card("XTENSION", "BINTABLE"), _card("BITPIX", 8), _card("NAXIS", 2)]
-    cards += [_card("NAXIS1", array.dtype.itemsize), _card("NAXIS2", len(table))]
-    cards += [_card("PCOUNT", 0), _card("GCOUNT", 1), _card("TFIELDS", len(columns))]
-    for i, (key, stored) in enumerate(columns.items(), 1):
-        array[key] = stored
-        form = "L" if table[key].dtype.kind == "b" else _FORMS.get(stored.dtype.str, "A")
-        repeat = stored.dtype.itemsize if form == "A" else int(np.prod(stored.shape[1:]))
+    cards += [_card("NAXIS1", array.dtype.itemsize), _card("NAXIS2", len(given))]
+    cards += [_card("PCOUNT", 0), _card("GCOUNT", 1), _card("TFIELDS", len(stored))]
+    for i, (key, values) in enumerate(stored.items(), 1):
+        array[key] = values
+        form = "L" if given.arrays[key].dtype.kind == "b" else _FORMS.get(values.dtype.str, "A")
+        repeat = values.dtype.itemsize if form == "A" else int(np.prod(values.shape[1:]))
         cards += [
             _card(f"TTYPE{i}", key),
             _card(f"TFORM{i}", f"{repeat}{form}" if repeat != 1 or form == "A" else form),
         ]
-        if table[key].unit is not None:
-            cards.append(_card(f"TUNIT{i}", table[key].unit.to_string("fits")))
-    own = Header()
-    set_cards(own, {key: value for key, value in table.meta.items() if key != "EXTNAME"})
-    cards += [own.tostring(sep="", endcard=False, padding=False), text, _card("EXTNAME", name)]
-    return _blocks("".join(cards), array.tobytes())
+        if key in given.units:
+            cards.append(_card(f"TUNIT{i}", given.units[key]))
+    own = CardTexts()
+    own.set({key: value for key, value in given.meta.items() if key != "EXTNAME"})
+    return _blocks("".join([*cards, own.text(), text, _card("EXTNAME", name)]), array.tobytes())
 
 
-def _as_stored(column: Any) -> Any:
+def _as_stored(values: NDArray[Any]) -> NDArray[Any]:
     """A column as FITS stores it: large first byte, text in ASCII, truth as T and F."""
-    values = np.ma.filled(column)
     kind = values.dtype.kind
     if kind == "O":
         values = np.array([str(value) for value in values])

@@ -121,8 +121,26 @@ def _spectrum(axes: Axes, mode: ModeSummary) -> None:
         label="error",
     )
     axes.step(mode.wave, flux, where="mid", color=BLUE, lw=1.2, label="source")
+    # Between bins without data there is nothing that a line could join.
+    beside = np.convolve(known, [1, 0, 1], mode="same") > 0
+    alone = known & ~beside
+    if alone.any():
+        axes.errorbar(
+            *(mode.wave[alone], flux[alone], error[alone]),
+            fmt="o",
+            ms=2.5,
+            color=BLUE,
+            elinewidth=1,
+        )
     if np.nan_to_num(mode.sky).any():
-        axes.plot(mode.wave, mode.sky, color=ORANGE, lw=1.0, label="sky per pixel, subtracted")
+        there = np.isfinite(mode.sky)
+        axes.plot(
+            mode.wave[there],
+            mode.sky[there],
+            color=ORANGE,
+            lw=1.0,
+            label="sky per pixel, subtracted",
+        )
     if known.any():
         calm = known & (error <= _NOISY * np.median(error[known]))
         low, high = float((flux - error)[calm].min()), float((flux + error)[calm].max())
@@ -160,7 +178,7 @@ def draw_nods(figures: GroupFigures, *, width: float = 9.6) -> Figure:
         figure = new_figure(width, 0.9 + (1.15 if narrow else 1.35) * shape[0])
         grid = figure.subplots(*shape, squeeze=False, sharex=True, sharey=True)
         for i, nod in enumerate(nods):
-            panels = grid[:, 0] if narrow else grid[i]
+            panels = list(grid[:, 0] if narrow else grid[i])
             _nod_row(panels, nod, titles=narrow or i == 0)
             panels[0].set_ylabel(_nod_label(nod), fontsize="small")
         for axes in grid[-1]:
@@ -332,9 +350,7 @@ def draw_slit_profile(group: GroupSummary, *, width: float = 5.2) -> Figure:
             label="difference",
         )
         if np.isfinite(figures.profile_model).any():
-            axes.plot(
-                figures.profile_y, figures.profile_model, color=ORANGE, lw=1.4, label="model"
-            )
+            axes.plot(figures.profile_y, figures.profile_model, color=ORANGE, lw=1.4, label="model")
         if np.isfinite(group.sigma):
             axes.axvspan(-group.sigma, group.sigma, color=ORANGE, alpha=0.15, lw=0)
         axes.set_xlabel("pixels from the trace")
@@ -371,7 +387,8 @@ def draw_combined(source: SourceSummary) -> Figure:
         if not groups:
             upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.8])
         else:
-            top, bottom = figure.subfigures(2, 1, height_ratios=[3, 1])
+            halves: Any = figure.subfigures(2, 1, height_ratios=[3, 1])
+            top, bottom = halves
             upper, lower = top.subplots(2, 1, sharex=True, height_ratios=[1, 1.8])
             nod = groups[0].nods[0]
             n = 4 if nod.model is not None else 2

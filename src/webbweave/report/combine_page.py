@@ -76,11 +76,14 @@ def write_combine_report(
     """
     order = sorted(sources, key=lambda one: -_peak(one))
     shown = {id(one) for one in order[:_MOST_SOURCES]}
+    failures = [(f"{s.name}: {g.name}", _why(g)) for s in sources for g in s.lost]
     several = len(sources) > 1
+    # Without a spectrum there is no section, unless the page would have nothing else to say.
+    alone = len(failures) == 1 and not any(one.modes for one in sources)
     sections = [
         _section(f"source-{number}", one, shown=id(one) in shown, several=several)
         for number, one in enumerate(sources, 1)
-        if one.modes
+        if one.modes or alone
     ]
     page = Page(
         title=sources[0].name if len(sources) == 1 else f"{len(sources)} sources",
@@ -92,7 +95,7 @@ def write_combine_report(
         inputs=inputs,
         parameters=parameters,
         next_steps=_next_steps(Path(product_path).name if product_path else "YOUR.spec.fits"),
-        failures=[(f"{s.name}: {g.name}", _why(g)) for s in sources for g in s.lost],
+        failures=() if alone else failures,
         seconds=seconds,
         shown_first="with the highest signal-to-noise ratio",
     )
@@ -206,11 +209,12 @@ def _group_lines(group: GroupSummary) -> tuple[str, ...]:
         _with_error(group.sigma, group.sigma_error),
         _with_error(group.offset, group.offset_error),
     )
-    return (
+    text = (
         f"{group.n_exposure} exposures, {group.mode}; {group.n_valid:,} of {group.n_pixel:,} "
         f"pixels are used. Width of the source {width} px, offset from where it was expected "
-        f"{offset} px.",
+        f"{offset} px."
     )
+    return (text,)
 
 
 def _spectrum(mode: ModeSummary, *, many: bool) -> Picture:

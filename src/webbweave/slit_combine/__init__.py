@@ -7,6 +7,7 @@ from webbweave.slit_combine.grids import GRATING_LIMITS
 from webbweave.slit_combine.group_options import WEIGHT_TYPES
 from webbweave.slit_combine.header import obj_header
 from webbweave.slit_combine.lookup_psf import LookupTablePSF, set_lookup_prf
+from webbweave.slit_combine.many import ExtractResult, extract_sources
 from webbweave.slit_combine.mask_bits import MaskBit
 from webbweave.slit_combine.one_d import pixel_table_to_1d
 from webbweave.slit_combine.path_loss import (
@@ -24,6 +25,7 @@ __all__ = [
     "DRIZZLE_KWS",
     "GRATING_LIMITS",
     "WEIGHT_TYPES",
+    "ExtractResult",
     "ExtractedSpectra",
     "LookupTablePSF",
     "MaskBit",
@@ -32,6 +34,7 @@ __all__ = [
     "average_path_loss",
     "combine_grating_group",
     "drizzle_grating_group",
+    "extract_sources",
     "extract_spectra",
     "get_spectrum_path_loss",
     "obj_header",

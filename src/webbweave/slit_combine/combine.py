@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from astropy.table import Table
 from numpy.typing import NDArray
 
-from webbweave.datamodels.spectra import SpectrumHDUs, set_cards, spectrum_hdus
+from webbweave.columns import Columns
+from webbweave.datamodels.spectra import SpectrumHDUs, spectrum_bytes, spectrum_hdus
 from webbweave.slit_combine.drizzle import DRIZZLE_KWS, DrizzledGroups, chosen_groups, drizzled
 from webbweave.slit_combine.group import is_compat
 
-__all__ = ["combine_grating_group", "mean_profile"]
+__all__ = ["combine_grating_group", "combined_bytes", "mean_profile"]
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,35 @@ def combine_grating_group(
     KeyError, ValueError, WeaveError
         See `drizzle_grating_group`.
     """
+    return spectrum_hdus(
+        combined_bytes(xobj, grating_keys, drizzle_kws, include_full_pixtab=include_full_pixtab)
+    )
+
+
+def combined_bytes(
+    xobj: Mapping[str, Any],
+    grating_keys: Sequence[str],
+    drizzle_kws: Mapping[str, Any] = DRIZZLE_KWS,
+    include_full_pixtab: Sequence[str] = ("PRISM",),
+) -> bytes:
+    """
+    Make the file of `combine_grating_group`.
+
+    Parameters
+    ----------
+    xobj, grating_keys, drizzle_kws, include_full_pixtab
+        See there.
+
+    Returns
+    -------
+    bytes
+        The file.
+
+    Raises
+    ------
+    KeyError, ValueError, WeaveError
+        See there.
+    """
     chosen = chosen_groups(xobj, grating_keys)
     made = drizzled(chosen, **drizzle_kws)
     num, vnum, den, _ = made.sums(0)
@@ -75,10 +104,10 @@ def combine_grating_group(
         sky, profile = made.planes.num[1] / den, np.nan_to_num(made.planes.num[2] / den)
     weight = np.where(den > 0, weight, 0.0)
     prof1d = mean_profile(image, weight, profile, made)
-    header = made.header
-    set_cards(header, _extraction_cards(made))
+    header = made.cards
+    header.set(_extraction_cards(made))
     parts: list[tuple[str, Any, bool]] = [
-        ("SPEC1D", made.spectrum[_SPECTRUM], True),
+        ("SPEC1D", made.spectrum.select(_SPECTRUM), True),
         ("SCI", image, True),
         ("WHT", weight, True),
         ("PROFILE", profile, True),
@@ -93,11 +122,11 @@ def combine_grating_group(
     if chosen[0][0].grating in include_full_pixtab:
         tables = {"PIXTAB": made.pixels, **tables}
     log.info("%s: spectrum of %d exposures", chosen[0][0].name, header["NCOMBINE"])
-    return spectrum_hdus(header, parts, tables)
+    return spectrum_bytes(header, parts, tables)
 
 
 def _extraction_cards(made: DrizzledGroups) -> dict[str, Any]:
-    header, middle = made.header, int(np.argmin(np.abs(made.y_edges + 0.5)))
+    header, middle = made.cards, int(np.argmin(np.abs(made.y_edges + 0.5)))
     cards: dict[str, Any] = {
         "TOMUJY": (1.0, "Conversion from pixel values to microJansky"),
         "PROFCEN": (0.0, "Profile center, pixels from the trace"),
@@ -111,7 +140,7 @@ def _extraction_cards(made: DrizzledGroups) -> dict[str, Any]:
     return cards
 
 
-def mean_profile(image: Array, weight: Array, profile: Array, made: DrizzledGroups) -> Table:
+def mean_profile(image: Array, weight: Array, profile: Array, made: DrizzledGroups) -> Columns:
     """
     Average the profile along the slit over the wavelengths where the source is seen.
 
@@ -124,12 +153,12 @@ def mean_profile(image: Array, weight: Array, profile: Array, made: DrizzledGrou
 
     Returns
     -------
-    `~astropy.table.Table`
+    Columns
         ``pix``, distance from the trace [pixel]; ``profile``, the image divided by the flux of each
         column, weighted with its inverse variance; ``pfit``, the fit with the same weights. NaN in
         rows without data.
     """
-    flux, error = (np.asarray(made.spectrum[name]) for name in ("flux", "err"))
+    flux, error = (made.spectrum.arrays[name] for name in ("flux", "err"))
     with np.errstate(divide="ignore", invalid="ignore"):
         sn = flux / error
         used = sn > _HIGH_SN
@@ -142,4 +171,4 @@ def mean_profile(image: Array, weight: Array, profile: Array, made: DrizzledGrou
         data = (ratio * weights).sum(axis=1) / total
         fitted = (profile * weights).sum(axis=1) / total
     centres = (made.y_edges[1:] + made.y_edges[:-1]) / 2
-    return Table({"pix": centres, "profile": data, "pfit": fitted})
+    return Columns({"pix": centres, "profile": data, "pfit": fitted})

@@ -8,10 +8,12 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from astropy.table import Table, vstack
+from astropy.table import Table
 from numpy.typing import NDArray
 
-from webbweave.datamodels.spectra import Header, set_cards
+from webbweave.columns import Columns, stack_columns
+from webbweave.datamodels.cards import CardTexts
+from webbweave.datamodels.spectra import Header
 from webbweave.errors import WeaveError
 from webbweave.slit_combine.grids import (
     GRATING_LIMITS,
@@ -20,12 +22,12 @@ from webbweave.slit_combine.grids import (
     standard_wavelength_grid,
 )
 from webbweave.slit_combine.group import SlitGroupLike, is_compat
-from webbweave.slit_combine.header import obj_header, with_exposures
-from webbweave.slit_combine.one_d import pixel_table_to_1d
+from webbweave.slit_combine.header import obj_cards, with_exposures
+from webbweave.slit_combine.one_d import spectrum_columns
 from webbweave.slit_combine.pixel_table import (
-    get_flat_diff_arrays,
+    flat_diff_columns,
     pixel_weights,
-    stack_pixel_tables,
+    stack_pixel_columns,
 )
 from webbweave.slit_combine.pseudo_drizzle import DrizzledPlanes, drizzle_planes
 
@@ -58,9 +60,9 @@ class DrizzledGroups:
         Centres of the bins of wavelength [micron].
     x_edges, y_edges : ndarray, shape (nx + 1,) and (ny + 1,)
         Edges of the cells [micron], [pixel from the trace].
-    header : `~astropy.io.fits.Header`
+    cards : CardTexts
         What was observed and how it was reduced.
-    slits, pixels, spectrum : `~astropy.table.Table`
+    slits, pixels, spectrum : Columns
         One row per exposure, per pixel, and per bin of wavelength.
     planes : DrizzledPlanes
         Flux, sky and profile, in this order.
@@ -69,10 +71,10 @@ class DrizzledGroups:
     wave: Array
     x_edges: Array
     y_edges: Array
-    header: Header
-    slits: Table
-    pixels: Table
-    spectrum: Table
+    cards: CardTexts
+    slits: Columns
+    pixels: Columns
+    spectrum: Columns
     planes: DrizzledPlanes
 
     def sums(self, plane: int) -> Sums:
@@ -168,10 +170,10 @@ def drizzle_grating_group(
         made.wave,
         made.x_edges,
         made.y_edges,
-        made.header,
-        made.slits,
-        made.pixels,
-        made.spectrum,
+        made.cards.header(),
+        made.slits.table(),
+        made.pixels.table(),
+        made.spectrum.table(),
         made.sums(0),
         made.sums(1),
         made.sums(2),
@@ -255,16 +257,16 @@ def drizzled(
     compat = is_compat(groups[0])
     wave = standard_wavelength_grid(groups[0].grating, wave_sample, grating_limits=grating_limits)
     x_edges, y_edges = bin_edges(wave), cross_dispersion_edges(ny, step)
-    pixels = stack_pixel_tables(
+    pixels = stack_pixel_columns(
         [
-            get_flat_diff_arrays(
+            flat_diff_columns(
                 group, apply_mask=pixtab_with_mask, fit=fit or None, with_pathloss=with_pathloss
             )
             for group, fit in chosen
         ],
         [group.N for group in groups],
     )
-    used = {name: np.asarray(pixels[name]) for name in pixels.colnames}
+    used = pixels.arrays
     if not pixtab_with_mask:
         used = {name: values[used["mask"]] for name, values in used.items()}
     if not used["sci"].size:
@@ -283,24 +285,26 @@ def drizzled(
             compat=compat,
             **{**_DKWS, **dkws},
         )
-    spectrum = pixel_table_to_1d(used, wave, weight=weight, y_range=y_range, compat=compat)
-    slits = [group.slit_metadata() for group in groups]
-    header = _header(chosen, pixels, slits[0])
+    spectrum = spectrum_columns(used, wave, weight=weight, y_range=y_range, compat=compat)
+    slits = [group.slit_columns() for group in groups]
+    cards = _cards(chosen, pixels, slits[0])
     return DrizzledGroups(
         wave,
         x_edges,
         y_edges,
-        header,
-        slits[0] if len(slits) == 1 else vstack(slits, metadata_conflicts="silent"),
+        cards,
+        Columns(stack_columns(part.arrays for part in slits)),
         pixels,
         spectrum,
         planes,
     )
 
 
-def _header(chosen: Sequence[tuple[SlitGroupLike, Any]], pixels: Table, slits: Table) -> Header:
-    header = obj_header(chosen[0][0], slits=slits)
+def _cards(
+    chosen: Sequence[tuple[SlitGroupLike, Any]], pixels: Columns, slits: Columns
+) -> CardTexts:
+    cards = obj_cards(chosen[0][0], slits=slits)
     if len(chosen) > 1:
-        with_exposures(header, [group for group, _ in chosen])
-    set_cards(header, pixels.meta)
-    return header
+        with_exposures(cards, [group for group, _ in chosen])
+    cards.set(pixels.meta)
+    return cards

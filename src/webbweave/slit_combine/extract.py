@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from webbweave.datamodels.spectra import SpectrumHDUs, save_spectrum
+from webbweave.datamodels.spectra import SpectrumHDUs, spectrum_hdus
 from webbweave.datamodels.tables import save_table
 from webbweave.datamodels.writing import replace_atomically
 from webbweave.errors import InputError
 from webbweave.parallel import Submits, run_in_order
-from webbweave.slit_combine.combine import combine_grating_group
+from webbweave.slit_combine.combine import combined_bytes
 from webbweave.slit_combine.drizzle import DRIZZLE_KWS
 from webbweave.slit_combine.extract_plan import (
     FitPlan,
@@ -28,6 +28,7 @@ from webbweave.slit_combine.extract_plan import (
     order_groups,
     reason_to_reject,
 )
+from webbweave.slit_combine.inputs import slit_of
 from webbweave.slit_combine.lookup_psf import set_lookup_prf
 from webbweave.slit_combine.slit_group import SlitGroup
 from webbweave.slit_combine.splitting import split_visit_groups
@@ -37,6 +38,8 @@ __all__ = ["ExtractedSpectra", "extract_spectra"]
 log = logging.getLogger(__name__)
 
 _GRATINGS = ("PRISM", "G395H", "G395M", "G235M", "G140M")
+#: Columns of the spectrum that are drawn.
+_DRAWN = ("wave", "flux", "err", "sky")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _COLUMNS = ("group", "grating", "filter", "n_exposure", "n_valid", "status", "reason", "traceback")
 
@@ -196,16 +199,20 @@ def extract_spectra(
     get_background : bool, optional
         The slitlet is one of the background: its trace does not follow the source.
     make_2d_plots : bool, optional
-        Draw the differences of nods, if something is written.
+        Draw the spectra and the differences of nods, if something is written.
     lookup_prf_type, lookup_prf_version : str, optional
-        Tables of the PSF, see `set_lookup_prf`; None for Gaussians.
+        Tables of the PSF, see `set_lookup_prf`, those of the slit of each group; None for
+        Gaussians.
     plot_kws : mapping, optional
         Of `plot_2d_differences`.
     protect_exception : bool, optional
         Go on with the other groups after an error, which is then in the summary; else raise it.
     output_dir : str or path, optional
-        Where to write ``{root}_{grating}-{filter}_{target}.spec.fits``, figures ``.d2d.png``, and
-        the summary ``{root}_{target}.extract.ecsv``. By default nothing is written.
+        Where to write ``{root}_{grating}-{filter}_{target}.spec.fits``, pictures of it per
+        frequency ``.fnu.png`` and per wavelength ``.flam.png``, of the differences of each group
+        ``{root}_{group}_{target}.d2d.png``, and the summary ``{root}_{target}.extract.ecsv``. By
+        default nothing is written. msaexp's further files say nothing else: the pixels are in the
+        extension PIXTAB, the options in the headers, and the log is that of Python.
     executor : Executor, optional
         Where groups are made; anything with ``submit``.
     group_kws : mapping, optional
@@ -238,10 +245,10 @@ def extract_spectra(
     }
     auto = trace_with_ypos == "auto"
     group_options["trace_with_ypos"] = not get_background if auto else bool(trace_with_ypos)
-    if lookup_prf_type is not None:
-        group_options["lookup_prf"] = set_lookup_prf(
-            version=lookup_prf_version, lookup_prf_type=lookup_prf_type
-        )
+    tables: dict[str, Any] | None = None
+    if lookup_prf_type is not None and "lookup_prf" not in group_kws:
+        tables = {"version": lookup_prf_version, "lookup_prf_type": lookup_prf_type}
+        set_lookup_prf(**tables)  # says now if there are none
     group_options |= group_kws
     plan = FitPlan(**{name: given[name] for name in FitPlan.__dataclass_fields__})
     if exposure_groups is None:
@@ -252,17 +259,18 @@ def extract_spectra(
         if not exposure_groups:
             raise InputError(f"{target}: none of {len(found)} exposures is of {list(do_gratings)}")
     run = _Run(protect=protect_exception, diffs=diffs, least_valid=valid_frac_threshold)
-    run.make(exposure_groups, target, group_options, executor, use_first_sky)
+    run.make(exposure_groups, target, group_options, tables, executor, use_first_sky)
     if mask_cross_dispersion is not None:
         run.each(lambda g: mask_rows(g, mask_cross_dispersion, cross_dispersion_mask_type))
     run.fit(plan, sort_by_sn)
     if flag_2d_kwargs is not None:
         run.each(partial(_flag_2d, options=dict(flag_2d_kwargs)))
-    spectra = run.combine(drizzle_kws, include_full_pixtab)
+    contents = run.combine(drizzle_kws, include_full_pixtab)
+    spectra = {mode: spectrum_hdus(content) for mode, content in contents.items()}
     result = ExtractedSpectra(target, spectra, run.xobj(), run.summary())
     if output_dir is not None:
         plots = dict(plot_kws) if make_2d_plots else None
-        _write(result, Path(output_dir), root, plots)
+        _write(result, contents, Path(output_dir), root, plots)
     return result
 
 
@@ -276,10 +284,20 @@ def _find(
     return files
 
 
-def _make_group(item: tuple[str, Sequence[Any]], *, target: str, options: Mapping[str, Any]) -> Any:
+def _make_group(
+    item: tuple[str, Sequence[Any]],
+    *,
+    target: str,
+    options: Mapping[str, Any],
+    tables: Mapping[str, Any] | None,
+) -> Any:
     """A group, or the error and its traceback; at the top of the module for processes."""
+    name, members = item
     try:
-        return SlitGroup(list(item[1]), f"{item[0]} {target}", **options)
+        given = dict(options)
+        if tables is not None and members:
+            given["lookup_prf"] = set_lookup_prf(fixed_slit=slit_of(members[0]), **tables)
+        return SlitGroup(list(members), f"{name} {target}", **given)
     except Exception as error:
         return error, traceback.format_exc()
 
@@ -302,11 +320,12 @@ class _Run:
         exposures: Mapping[str, Sequence[Any]],
         target: str,
         options: Mapping[str, Any],
+        tables: Mapping[str, Any] | None,
         executor: Submits | None,
         use_first_sky: bool,
     ) -> None:
         """Make all groups, and reject what cannot be combined."""
-        work = partial(_make_group, target=target, options=options)
+        work = partial(_make_group, target=target, options=options, tables=tables)
         made = run_in_order(
             work, exposures.items(), executor=executor, lost=lambda _, error: (error, str(error))
         )
@@ -356,16 +375,16 @@ class _Run:
 
     def combine(
         self, drizzle_kws: Mapping[str, Any], include_full_pixtab: Sequence[str]
-    ) -> dict[str, SpectrumHDUs]:
-        """Combine the groups of each mode."""
+    ) -> dict[str, bytes]:
+        """Combine the groups of each mode, to the files of the products."""
         modes: dict[str, list[str]] = {}
         for key, group in self.groups.items():
             modes.setdefault(f"{group.grating}-{group.filter}".lower(), []).append(key)
-        spectra: dict[str, SpectrumHDUs] = {}
+        spectra: dict[str, bytes] = {}
         xobj = self.xobj()
         for mode, keys in modes.items():
             try:
-                spectra[mode] = combine_grating_group(
+                spectra[mode] = combined_bytes(
                     xobj, keys, drizzle_kws=drizzle_kws, include_full_pixtab=include_full_pixtab
                 )
             except Exception as error:
@@ -386,18 +405,47 @@ class _Run:
         return Table(columns)
 
 
-def _write(result: ExtractedSpectra, folder: Path, root: str, plots: dict[str, Any] | None) -> None:
+def _write(
+    result: ExtractedSpectra,
+    contents: Mapping[str, bytes],
+    folder: Path,
+    root: str,
+    plots: dict[str, Any] | None,
+) -> None:
     """Write products, figures and the summary."""
+
+    def write(name: str, content: bytes) -> None:
+        replace_atomically(folder / name, lambda there: there.write_bytes(content))
+        result.files.append(folder / name)
+
+    target = result.target.lower()
+    for mode, content in contents.items():
+        write(f"{root}_{mode}_{target}.spec.fits", content)
+    if plots is not None:
+        for name, picture in _pictures(result, root, plots):
+            write(name, picture)
+    result.files.append(save_table(result.summary, folder / f"{root}_{target}.extract.ecsv"))
+
+
+def _pictures(
+    result: ExtractedSpectra, root: str, plots: dict[str, Any]
+) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of all pictures."""
+    from webbweave.report.combined_spectrum import draw_combined_spectrum
     from webbweave.report.style import png_bytes
     from webbweave.slit_combine.plots import plot_2d_differences
 
     target = result.target.lower()
     for mode, hdus in result.spectra.items():
-        result.files.append(save_spectrum(hdus, folder / f"{root}_{mode}_{target}.spec.fits"))
-    if plots is not None:
-        for key, entry in result.groups.items():
-            picture = png_bytes(plot_2d_differences(entry["obj"], entry["fit"], **plots))
-            path = folder / f"{root}_{key}_{target}.d2d.png"
-            replace_atomically(path, lambda there, data=picture: there.write_bytes(data))  # type: ignore[misc]
-            result.files.append(path)
-    result.files.append(save_table(result.summary, folder / f"{root}_{target}.extract.ecsv"))
+        spectrum = [np.asarray(hdus["SPEC1D"].data[name], float) for name in _DRAWN]
+        image, weight = (np.asarray(hdus[name].data, float) for name in ("SCI", "WHT"))
+        y = np.asarray(hdus["PROF1D"].data["pix"], float)
+        title = f"{result.target}, {mode}, {hdus['SPEC1D'].header['EXPTIME']:.0f} s"
+        for kind in ("fnu", "flam"):
+            figure = draw_combined_spectrum(
+                *spectrum, image=image, weight=weight, y=y, title=title, flam=kind == "flam"
+            )
+            yield f"{root}_{mode}_{target}.{kind}.png", png_bytes(figure)
+    for key, entry in result.groups.items():
+        figure = plot_2d_differences(entry["obj"], entry["fit"], **plots)
+        yield f"{root}_{key}_{target}.d2d.png", png_bytes(figure)

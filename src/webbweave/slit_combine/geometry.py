@@ -189,19 +189,32 @@ def trace_line(slit_y: Array, wavelength: Array, place: float) -> tuple[Array, A
     steps = np.diff(slit_y, axis=0)
     finite = steps[np.isfinite(steps)]
     sign = -1.0 if finite.size and np.median(finite) < 0 else 1.0
-    row, wave = np.full(nx, np.nan), np.full(nx, np.nan)
     good = np.isfinite(slit_y)
-    rows = np.arange(ny, dtype=np.float64)
-    for column in np.flatnonzero(good.any(axis=0)):
-        chosen = good[:, column]
-        known = sign * slit_y[chosen, column]
-        if sign < 0 or known[0] > known[-1]:
-            order = np.argsort(known)
-            known, index = known[order], np.flatnonzero(chosen)[order]
-        else:
-            index = np.flatnonzero(chosen)
-        row[column] = np.interp(sign * place, known, rows[index])
-        wave[column] = np.interp(sign * place, known, wavelength[index, column])
+    known, target = sign * slit_y, sign * place
+    count = np.count_nonzero(good, axis=0)
+    # Nearly all columns rise from one end of the slit to the other without a gap.
+    plain = (count > 0) & (np.count_nonzero(np.isfinite(steps), axis=0) == count - 1)
+    plain &= ~(sign * steps <= 0).any(axis=0)
+    first, below = np.argmax(good, axis=0), np.count_nonzero(good & (known <= target), axis=0)
+    last = first + np.maximum(count, 1) - 1
+    low = np.clip(first + below - 1, first, last)
+    high, columns = np.minimum(low + 1, last), np.arange(nx)
+    inside = plain & (below > 0) & (low < high)
+    step = np.where(inside, known[high, columns] - known[low, columns], 1.0)
+    along = np.where(inside, target - known[low, columns], 0.0)
+
+    def at(values: Array) -> Array:
+        start, stop = values[low, columns], values[high, columns]
+        return np.where(plain, np.where(inside, (stop - start) / step * along, 0.0) + start, np.nan)
+
+    rows = np.repeat(np.arange(ny, dtype=np.float64)[:, None], nx, axis=1)
+    row, wave = at(rows), at(np.asarray(wavelength, np.float64))
+    for column in np.flatnonzero((count > 0) & ~plain):
+        index = np.flatnonzero(good[:, column])
+        index = index[np.argsort(known[index, column])]
+        ascending = known[index, column]
+        row[column] = np.interp(target, ascending, rows[index, column])
+        wave[column] = np.interp(target, ascending, wavelength[index, column])
     return row, wave
 
 

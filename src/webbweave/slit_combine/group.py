@@ -11,8 +11,8 @@ __all__ = ["SlitGroupLike", "is_compat"]
 #: ``data``, ``sky_background``, ``mask``, ``var_total``, ``var_rnoise``, ``wave``, ``dwave_dx``,
 #: ``yslit``, ``fixed_yshutter``, ``bar``, ``exptime``, ``base_coeffs``, ``trace_coeffs``, ``fit``,
 #: ``calc_reference_exposure``, ``relative_nod_offset``, ``slit_pixel_scale``,
-#: ``source_ypixel_position``, and the methods ``make_diff_image`` and ``slit_metadata``; where it
-#: has them ``normalization`` and ``lookup_prf``.
+#: ``source_ypixel_position``, and the methods ``make_diff_image``, ``nod_sides`` and
+#: ``slit_columns``; where it has them ``normalization`` and ``lookup_prf``.
 SlitGroupLike: TypeAlias = Any
 
 

@@ -37,6 +37,8 @@ Mask = NDArray[np.bool_]
 
 #: The levels of `flag_percentile_outliers` in the page of msaexp.
 _LEVELS = (0.95, -4, -0.1)
+#: A median over the exposures tells the source, which moves, from the detector with this many.
+_FEWEST_EXPOSURES_2D = 3
 
 
 class GroupCorrections(GroupState):
@@ -327,7 +329,20 @@ class GroupCorrections(GroupState):
         -------
         ndarray of bool, shape (P,)
             The pixels that are not outliers.
+
+        Notes
+        -----
+        In the median of less than three exposures without a fit the source itself stands out: the
+        test is skipped then, which the log and ``meta["skipped"]`` say. msaexp does not.
         """
+        if tfit is None and self.N < _FEWEST_EXPOSURES_2D and not self.compat:
+            log.warning(
+                "%s: flag_2d_outliers is skipped: %d exposures without a fit, and in the median of "
+                "less than %d the source itself is an outlier",
+                *(self.name, self.N, _FEWEST_EXPOSURES_2D),
+            )
+            calibration.note_skipped(self, "flag_2d_outliers")
+            return np.ones(self.sci.shape[1], np.bool_)
         planes, variances = self.sci, self.var_total
         mask = self.mask if with_mask else None
         if tfit is not None:

@@ -38,6 +38,10 @@ class GroupFits(GroupCorrections):
 
     _fit_options: FitOptions | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what travels to other processes: all but what is computed of it."""
+        return {name: value for name, value in self.__dict__.items() if name != "_profile_table"}
+
     @property
     def fit_options(self) -> FitOptions:
         """The constants of the fits; assign another `FitOptions` to change them."""
@@ -117,6 +121,20 @@ class GroupFits(GroupCorrections):
             If there is no such nod.
         """
         return make_diff_image(self.stack(), exp, separate=separate, options=self.fit_options)
+
+    def nod_sides(self) -> dict[Any, tuple[Any, ...]]:
+        """
+        Give the means of both sides of the differences of all nods.
+
+        Returns
+        -------
+        dict
+            By nod what `make_diff_image` returns with `separate`.
+        """
+        stack, options = self.stack(), self.fit_options
+        return {
+            exp: make_diff_image(stack, exp, separate=True, options=options) for exp in self.unp
+        }
 
     def fit_single_trace(
         self,

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.table import Table
 
 from webbweave import __version__
-from webbweave.datamodels.spectra import Header, exposure_header, set_cards
+from webbweave.columns import Columns
+from webbweave.datamodels.cards import CardTexts
+from webbweave.datamodels.spectra import Header, exposure_cards
 from webbweave.slit_combine.group import SlitGroupLike, is_compat
 
-__all__ = ["obj_header", "with_exposures"]
+__all__ = ["obj_cards", "obj_header", "with_exposures"]
 
 #: Entries of the metadata that are no card of their own: they are said in other words.
 _NOT_CARDS = ("bad_shutter_names",)
@@ -23,7 +24,7 @@ _NOT_CARDS = ("bad_shutter_names",)
 _EXPOSURE_WORDS = 3
 
 
-def obj_header(obj: SlitGroupLike, i0: int = 0, *, slits: Table | None = None) -> Header:
+def obj_header(obj: SlitGroupLike, i0: int = 0) -> Header:
     """
     Make the header of the spectrum of a group.
 
@@ -33,8 +34,6 @@ def obj_header(obj: SlitGroupLike, i0: int = 0, *, slits: Table | None = None) -
         The group.
     i0 : int, optional
         The exposure whose header is the beginning.
-    slits : `~astropy.table.Table`, optional
-        What ``obj.slit_metadata()`` gave, if it is at hand.
 
     Returns
     -------
@@ -52,32 +51,56 @@ def obj_header(obj: SlitGroupLike, i0: int = 0, *, slits: Table | None = None) -
     InputError
         If its file cannot be read.
     """
+    return obj_cards(obj, i0).header()
+
+
+def obj_cards(obj: SlitGroupLike, i0: int = 0, *, slits: Columns | None = None) -> CardTexts:
+    """
+    Make the cards of `obj_header`.
+
+    Parameters
+    ----------
+    obj, i0
+        See there.
+    slits : Columns, optional
+        What ``obj.slit_columns()`` gave, if it is at hand.
+
+    Returns
+    -------
+    CardTexts
+        The cards.
+
+    Raises
+    ------
+    IndexError, InputError
+        See there.
+    """
     if not -obj.N <= i0 < obj.N:
         raise IndexError(f"{obj.name}: exposure {i0} is not among {obj.N}")
     file = obj.files[i0]
-    header = Header()
+    header = CardTexts()
     if isinstance(file, str | PathLike) and Path(file).suffix == ".fits":
-        header = exposure_header(Path(file))
-    set_cards(header, _summary_cards(obj))
-    set_cards(header, _option_cards(obj))
-    set_cards(header, _slit_cards(obj, i0, obj.slit_metadata() if slits is None else slits))
-    set_cards(header, _fit_cards(obj))
-    set_cards(header, {"WEAVEVER": (__version__, "Version of webbweave")})
+        header = exposure_cards(Path(file))
+    header.set(_summary_cards(obj))
+    header.set(_option_cards(obj))
+    header.set(_slit_cards(obj, i0, obj.slit_columns() if slits is None else slits))
+    header.set(_fit_cards(obj))
+    header.set({"WEAVEVER": (__version__, "Version of webbweave")})
     return header
 
 
-def with_exposures(header: Header, groups: list[SlitGroupLike]) -> None:
+def with_exposures(header: CardTexts, groups: list[SlitGroupLike]) -> None:
     """
     Set the number of exposures and their time to those of several groups.
 
     Parameters
     ----------
-    header : `~astropy.io.fits.Header`
+    header : CardTexts
         Changed in place.
     groups : list of SlitGroup
         All groups of a spectrum.
     """
-    set_cards(header, _exposure_cards(groups))
+    header.set(_exposure_cards(groups))
 
 
 def _exposure_cards(groups: list[SlitGroupLike]) -> dict[str, Any]:
@@ -125,15 +148,15 @@ def _option_cards(obj: SlitGroupLike) -> dict[str, Any]:
     return cards
 
 
-def _slit_cards(obj: SlitGroupLike, i0: int, slits: Table) -> dict[str, Any]:
+def _slit_cards(obj: SlitGroupLike, i0: int, slits: Columns) -> dict[str, Any]:
     cards: dict[str, Any] = {}
     for key, name, comment in (
         ("SHUTTRQ", "quadrant", "Shutter quadrant"),
         ("SHUTTRX", "xcen", "Shutter row"),
         ("SHUTTRY", "ycen", "Shutter column"),
     ):
-        if name in slits.colnames:
-            cards[key] = (slits[name][i0], comment)
+        if name in slits.arrays:
+            cards[key] = (slits.arrays[name][i0], comment)
     for i in range(obj.N):
         file = obj.files[i]
         name = Path(file).name if isinstance(file, str | PathLike) else _file_name(obj, i)

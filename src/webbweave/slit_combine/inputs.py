@@ -13,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from stdatamodels.jwst.datamodels import JwstDataModel
 
-from webbweave.datamodels import get_path, header_entries, read_model, tree_of
+from webbweave.datamodels import get_path, header_entries, tree_of
+from webbweave.datamodels.reading import read_tree_of
+from webbweave.datamodels.spectra import exposure_cards
 from webbweave.errors import InputError
 from webbweave.slit_combine.exposure import Scales, SlitExposure
 from webbweave.slit_combine.geometry import evaluate_wcs, scales_along_slit
+from webbweave.slit_combine.lookup_psf import FIXED_SLITS
 from webbweave.wcs import TemplateCache, fast_wcs
 
-__all__ = ["open_exposure", "open_exposures", "read_sky_file"]
+__all__ = ["open_exposure", "open_exposures", "read_sky_file", "slit_of"]
 
 log = logging.getLogger(__name__)
 
@@ -127,10 +130,39 @@ def open_exposure(
             f"found {type(item).__name__}"
         )
     path = Path(item)
-    tree = tree_of(read_model(path, lazy_wcs=True, templates=templates))
+    tree = read_tree_of(path, templates=templates)
     exposure = _from_tree(tree, path.name)
     _subtract_sky_file(exposure, path)
     return exposure
+
+
+def slit_of(item: str | Path | JwstDataModel | Mapping[str, Any]) -> str:
+    """
+    Tell the slit of an exposure, for tables that differ from slit to slit.
+
+    Parameters
+    ----------
+    item : str, path, data model or mapping
+        See `open_exposure`.
+
+    Returns
+    -------
+    str
+        One of the fixed slits; S200A1 also for shutters, which share its tables.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
+    """
+    if isinstance(item, str | Path):
+        cards = exposure_cards(item)
+        found = [cards[name] for name in ("SLTNAME", "FXD_SLIT") if name in cards]
+    else:
+        tree = tree_of(item) if isinstance(item, JwstDataModel) else item
+        found = [get_path(tree, name) for name in ("name", "meta.instrument.fixed_slit")]
+    names = [str(name).upper() for name in found]
+    return next((name for name in names if name in FIXED_SLITS), FIXED_SLITS[0])
 
 
 def _plane(
@@ -235,7 +267,7 @@ def _subtract_sky_file(exposure: SlitExposure, path: Path) -> None:
     beside = path.with_name(path.name.replace("_raw", "_sky"))
     if not beside.exists():
         return
-    sky = _plane(tree_of(read_model(beside)), "data", exposure.shape, str(beside))
+    sky = _plane(read_tree_of(beside), "data", exposure.shape, str(beside))
     if sky is None:
         raise InputError(f"{beside}: the array SCI is missing, and needed")
     bar = 1.0 if exposure.barshadow is None else exposure.barshadow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from webbweave.errors import InputError
 from webbweave.slit_combine.reference import LookupTables, lookup_tables
 
-__all__ = ["LookupTablePSF", "set_lookup_prf"]
+__all__ = ["FIXED_SLITS", "LookupTablePSF", "set_lookup_prf"]
 
 Array = NDArray[np.float64]
 
 #: The arrays of a file of tables.
 _ARRAYS = ("PROF", "YSLIT", "WAVE", "SIGMA", "LOSS", "LOSS_XOFFSET")
 #: Fixed slits of NIRSpec; what is in the shutters has the profile of the first one.
-_FIXED_SLITS = ("S200A1", "S200A2", "S400A1", "S1600A1", "S200B1")
+FIXED_SLITS = ("S200A1", "S200A2", "S400A1", "S1600A1", "S200B1")
 
 
 class LookupTablePSF:
@@ -56,6 +56,12 @@ class LookupTablePSF:
     def __repr__(self) -> str:
         low, high = self.tables.wave[[0, -1]]
         return f"<LookupTablePSF of {self.slit}, {low:.2f} to {high:.2f} um>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to other processes by name where the tables are those of the package."""
+        own = self.tables.profile is lookup_tables(self.slit).profile
+        given = None if own and self.tables.loss is lookup_tables(self.slit).loss else self.tables
+        return partial(LookupTablePSF, given, slit=self.slit), ()
 
     @cached_property
     def _profile(self) -> tuple[Array, Array]:
@@ -245,9 +251,9 @@ def set_lookup_prf(
     InputError
         If a file cannot be read, or those of two files do not fit together.
     """
-    if fixed_slit.upper() not in _FIXED_SLITS:
+    if fixed_slit.upper() not in FIXED_SLITS:
         raise ValueError(
-            f"fixed_slit: expected one of {', '.join(_FIXED_SLITS)}, found {fixed_slit!r}"
+            f"fixed_slit: expected one of {', '.join(FIXED_SLITS)}, found {fixed_slit!r}"
         )
     if psf_file is None and lookup_prf_type != "merged":
         raise ValueError(f"lookup_prf_type: expected 'merged', found {lookup_prf_type!r}")

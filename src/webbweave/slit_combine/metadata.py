@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from astropy.table import Column, Table
+from astropy.table import Table
 from numpy.typing import NDArray
 
+from webbweave.columns import Columns
 from webbweave.slit_combine.exposure import SlitExposure
 from webbweave.slit_combine.extended import is_extended
 
-__all__ = ["add_source_columns", "check_one_mode", "info_table", "slit_table"]
+__all__ = ["add_source_columns", "check_one_mode", "info_table", "slit_columns"]
 
 #: Positions along the slit are told apart to this part of an arc second.
 _STEPS_PER_ARCSEC = 10
@@ -99,13 +100,12 @@ def check_one_mode(exposures: Sequence[SlitExposure]) -> None:
         raise ValueError("the exposures of a group must not mix fixed slits and shutters")
 
 
-def _column(name: str, values: Sequence[Any]) -> Column:
+def _column(values: Sequence[Any]) -> NDArray[Any]:
     """A column of one kind, in which a missing number is NaN and a missing text empty."""
     known = [value for value in values if value is not None]
     if known and all(isinstance(value, bool | int | float | np.number) for value in known):
-        numbers: list[Any] = [np.nan if value is None else value for value in values]
-        return Column(numbers, name=name)
-    return Column(["" if value is None else str(value) for value in values], name=name)
+        return np.array([np.nan if value is None else value for value in values])
+    return np.array(["" if value is None else str(value) for value in values])
 
 
 def info_table(exposures: Sequence[SlitExposure]) -> Table:
@@ -128,7 +128,7 @@ def info_table(exposures: Sequence[SlitExposure]) -> Table:
     InputError
         If there is no ``meta.dither.y_offset``.
     """
-    table = Table()
+    table: dict[str, Any] = {}
     table["filename"] = [exposure.name for exposure in exposures]
     table["visit"] = [exposure.name.split("_")[0] for exposure in exposures]
     for name in ("xstart", "ystart"):
@@ -138,14 +138,14 @@ def info_table(exposures: Sequence[SlitExposure]) -> Table:
         keys = sorted({key for e in exposures for key in e.get(f"meta.{group}", {})})
         for key in keys:
             values = [exposure.get(f"meta.{group}.{key}") for exposure in exposures]
-            table[key] = _column(key, values)
+            table[key] = _column(values)
     for axis in "xy":
         entry = f"meta.dither.{axis}_offset"
         offsets = [e.number(entry) if axis == "y" else e.get(entry, 0.0) for e in exposures]
         table[f"{axis}_position"] = np.round(_STEPS_PER_ARCSEC * np.array(offsets, float)) / 10
     _, ranks = np.unique(table["y_position"], return_inverse=True)
     table["y_index"] = ranks + 1
-    return table
+    return Table(table)
 
 
 def add_source_columns(info: Table, exposures: Sequence[SlitExposure]) -> None:
@@ -161,16 +161,16 @@ def add_source_columns(info: Table, exposures: Sequence[SlitExposure]) -> None:
     """
     for name in _SOURCE:
         values = [exposure.get(name) for exposure in exposures]
-        info[name] = _column(name, values)
+        info[name] = _column(values)
 
 
-def slit_table(
+def slit_columns(
     exposures: Sequence[SlitExposure],
     shapes: Sequence[tuple[int, int]],
     base_coeffs: Sequence[NDArray[np.float64]],
     pixel_scales: Sequence[float],
     source_ypixels: Sequence[float],
-) -> Table:
+) -> Columns:
     """
     Make the table of slits.
 
@@ -189,10 +189,10 @@ def slit_table(
 
     Returns
     -------
-    `~astropy.table.Table`
+    Columns
         A row for each.
     """
-    table = Table()
+    table: dict[str, Any] = {}
     table["filename"] = [exposure.name for exposure in exposures]
     table["nx"] = [shape[1] for shape in shapes]
     table["ny"] = [shape[0] for shape in shapes]
@@ -204,9 +204,9 @@ def slit_table(
     table["source_ypixel_position"] = np.array(source_ypixels, float)
     table["is_extended"] = [is_extended(exposure) for exposure in exposures]
     for name, entry in _SLIT_ENTRIES.items():
-        table[name] = _column(name, [exposure.get(entry) for exposure in exposures])
+        table[name] = _column([exposure.get(entry) for exposure in exposures])
     for group in ("pointing", "dither"):
         keys = sorted({key for e in exposures for key in e.get(f"meta.{group}", {})})
         for key in keys:
-            table[key] = _column(key, [e.get(f"meta.{group}.{key}") for e in exposures])
-    return table
+            table[key] = _column([e.get(f"meta.{group}.{key}") for e in exposures])
+    return Columns({name: np.asarray(values) for name, values in table.items()})

@@ -9,10 +9,11 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
+from webbweave.columns import Columns
 from webbweave.errors import InputError
 from webbweave.slit_combine.grids import bin_edges
 
-__all__ = ["pixel_table_to_1d"]
+__all__ = ["pixel_table_to_1d", "spectrum_columns"]
 
 Array = NDArray[np.float64]
 
@@ -69,6 +70,35 @@ def pixel_table_to_1d(
     ``sum(p^2 W / L) / sum(p^2 W)``, for the signal goes as the profile; the same sums with ``sci``
     for one of the p have no bound where there is little signal.
     """
+    return spectrum_columns(pixtab, wave_grid, weight, y_range, compat=compat).table()
+
+
+def spectrum_columns(
+    pixtab: Table | Mapping[str, Any],
+    wave_grid: ArrayLike,
+    weight: ArrayLike | None = None,
+    y_range: Sequence[float] = (-3, 3),
+    *,
+    compat: bool = False,
+) -> Columns:
+    """
+    Make the columns of `pixel_table_to_1d`.
+
+    Parameters
+    ----------
+    pixtab, wave_grid, weight, y_range, compat
+        See there.
+
+    Returns
+    -------
+    Columns
+        The columns.
+
+    Raises
+    ------
+    InputError, ValueError
+        See there.
+    """
     column = _columns(pixtab, weight)
     low, high = (float(value) for value in y_range)
     if not low < high:
@@ -76,7 +106,8 @@ def pixel_table_to_1d(
     edges = bin_edges(wave_grid)
     keep = (column["yslit"] >= low) & (column["yslit"] <= high)
     keep &= (column["wave"] >= edges[0]) & (column["wave"] <= edges[-1])
-    column = {name: values[keep] for name, values in column.items()}
+    kept = np.flatnonzero(keep)
+    column = {name: values[kept] for name, values in column.items()}
     size = edges.size - 1
     # The last edge belongs to the last bin.
     cell = np.minimum(np.searchsorted(edges, column["wave"], side="right") - 1, size - 1)
@@ -86,12 +117,14 @@ def pixel_table_to_1d(
 
     with np.errstate(divide="ignore", invalid="ignore"):
         sums = _sums(column, total, compat)
-    table = Table({"wave": np.asarray(wave_grid, dtype=np.float64), **sums})
-    for name, unit in (("wave", "um"), ("flux", "uJy"), ("err", "uJy"), ("sky", "uJy")):
-        table[name].unit = unit
-    table.meta["YMIN1D"] = (low, "Start of 1D extraction")
-    table.meta["YMAX1D"] = (high, "End of 1D extraction")
-    return table
+    return Columns(
+        {"wave": np.array(wave_grid, dtype=np.float64), **sums},
+        {
+            "YMIN1D": (low, "Start of 1D extraction"),
+            "YMAX1D": (high, "End of 1D extraction"),
+        },
+        {"wave": "um", "flux": "uJy", "err": "uJy", "sky": "uJy"},
+    )
 
 
 def _sums(column: dict[str, Array], total: Any, compat: bool) -> dict[str, Array]:

@@ -9,10 +9,18 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from webbweave.columns import Columns, stack_columns
 from webbweave.errors import InputError
 from webbweave.slit_combine.group import SlitGroupLike
 
-__all__ = ["WEIGHT_TYPES", "get_flat_diff_arrays", "pixel_weights", "stack_pixel_tables"]
+__all__ = [
+    "WEIGHT_TYPES",
+    "flat_diff_columns",
+    "get_flat_diff_arrays",
+    "pixel_weights",
+    "stack_pixel_columns",
+    "stack_pixel_tables",
+]
 
 Array = NDArray[np.float64]
 
@@ -65,14 +73,41 @@ def get_flat_diff_arrays(
     A pixel is valid if it is in its own exposure and all columns are finite there: so it needs a
     valid pixel in at least one of the exposures that are subtracted.
     """
+    return flat_diff_columns(group, apply_mask, fit, with_pathloss, float_dtype).table()
+
+
+def flat_diff_columns(
+    group: SlitGroupLike,
+    apply_mask: bool = True,
+    fit: Mapping[Any, Mapping[str, Any]] | None = None,
+    with_pathloss: bool = False,
+    float_dtype: Any = float,
+) -> Columns:
+    """
+    Make the columns of `get_flat_diff_arrays`.
+
+    Parameters
+    ----------
+    group, apply_mask, fit, with_pathloss, float_dtype
+        See there.
+
+    Returns
+    -------
+    Columns
+        The columns.
+
+    Raises
+    ------
+    KeyError
+        See there.
+    """
     parts: list[dict[str, NDArray[Any]]] = []
     planes = _Planes(group)
     meta: dict[str, Any] = {}
     lookup = getattr(group, "lookup_prf", None)
     if not with_pathloss or fit is None:
         lookup = None
-    for exp in group.unp:
-        members, _, sides, _, variances, read = group.make_diff_image(exp=exp, separate=True)
+    for exp, (members, _, sides, _, variances, read) in group.nod_sides().items():
         profile, sigma = _profile_of_fit(fit, exp, planes.size)
         for i in np.flatnonzero(members):
             part = planes.of_exposure(int(i))
@@ -90,10 +125,8 @@ def get_flat_diff_arrays(
             if lookup is not None and place is not None:
                 part["pathloss"] = lookup.path_loss(part["wave"], sigma, place)
             parts.append(_finished(part, group.mask[i], apply_mask, float_dtype))
-    table = Table({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
-    table.meta["WITHPATH"] = (bool(with_pathloss), "Internal path loss correction")
-    table.meta.update(meta)
-    return table
+    with_path = (bool(with_pathloss), "Internal path loss correction")
+    return Columns(stack_columns(parts), {"WITHPATH": with_path, **meta})
 
 
 class _Planes:
@@ -157,7 +190,8 @@ def _finished(
         if name != "exposure_index":
             valid &= np.isfinite(values)
     if apply_mask:
-        part = {name: values[valid] for name, values in part.items()}
+        kept = np.flatnonzero(valid)
+        part = {name: values[kept] for name, values in part.items()}
     else:
         position = list(part).index("var_total")
         items = list(part.items())
@@ -232,28 +266,47 @@ def stack_pixel_tables(tables: list[Table], sizes: list[int]) -> Table:
     InputError
         If there is no table, or the columns differ.
     """
-    if not tables:
-        raise InputError("no table of pixels to stack")
     if len(tables) == 1:
         return tables[0]
-    names = tables[0].colnames
-    if any(table.colnames != names for table in tables):
-        raise InputError(f"tables of pixels have columns {[table.colnames for table in tables]}")
+    return stack_pixel_columns([Columns.of(table) for table in tables], sizes).table()
+
+
+def stack_pixel_columns(tables: list[Columns], sizes: list[int]) -> Columns:
+    """
+    Put columns of pixels of several groups one after the other.
+
+    Parameters
+    ----------
+    tables, sizes
+        See `stack_pixel_tables`.
+
+    Returns
+    -------
+    Columns
+        All rows.
+
+    Raises
+    ------
+    InputError
+        See there.
+    """
+    if not tables:
+        raise InputError("no table of pixels to stack")
+    names = [list(table.arrays) for table in tables]
+    if any(of_table != names[0] for of_table in names):
+        raise InputError(f"tables of pixels have columns {names}")
+    if len(tables) == 1:
+        return tables[0]
     first = np.concatenate([[0], np.cumsum(sizes)])[: len(tables)]
-    columns = {
-        name: np.concatenate([np.asarray(table[name]) for table in tables]) for name in names
-    }
-    columns["exposure_index"] = np.concatenate(
-        [
-            np.asarray(table["exposure_index"]) + start
-            for table, start in zip(tables, first, strict=True)
-        ]
-    )
-    stacked = Table(columns)
+    parts = [
+        table.arrays | {"exposure_index": table.arrays["exposure_index"] + start}
+        for table, start in zip(tables, first, strict=True)
+    ]
+    meta: dict[str, Any] = {}
     for table, start in zip(tables, first, strict=True):
         for key, value in table.meta.items():
             if key.startswith("XPOS") and key[4:].isdigit():
-                stacked.meta[f"XPOS{int(key[4:]) + int(start)}"] = value
+                meta[f"XPOS{int(key[4:]) + int(start)}"] = value
             else:
-                stacked.meta.setdefault(key, value)
-    return stacked
+                meta.setdefault(key, value)
+    return Columns(stack_columns(parts), meta)

@@ -100,6 +100,7 @@ class _Basis:
         return np.interp(wave, self.grid, np.arange(len(self.grid)) / len(self.grid))
 
     def factor(self, wave: Array) -> Array | None:
+        """The known spectrum, None without one."""
         return None if self.spectrum is None else sky_at(wave, self.spectrum)
 
     def rows(self, place: Array) -> SplineDesign:
@@ -109,13 +110,14 @@ class _Basis:
         ones = np.tile([1.0, 0, 0, 0], (place.size, 1))
         return SplineDesign(np.zeros(place.size, np.int32), ones, ones.shape[1])
 
-    def evaluate(self, wave: Array, coefficients: Array, place: Array) -> Array:
-        """The sky at wavelengths and their places; `coefficients` of all functions."""
+    def evaluate(
+        self, wave: Array, coefficients: Array, place: Array, factor: Array | None
+    ) -> Array:
+        """The sky at wavelengths, their places and factors; `coefficients` of all functions."""
         if self.df > 0:
             sky = spline_values(place, coefficients, 0, 1, clip=self.clip)
         else:
             sky = np.where(np.isnan(wave), np.nan, coefficients[0])
-        factor = self.factor(wave)
         return sky if factor is None else sky * factor
 
 
@@ -268,25 +270,25 @@ def estimate_sky(
     sky_like = (bars > min_bar) & (noise > 0)
     if np.count_nonzero(sky_like) < FEWEST_SKY_PIXELS:
         return None
-    place = basis.place(lam)
+    place, factor = basis.place(lam), basis.factor(lam)
     sky_like &= in_range
-    if spectrum is not None:
-        sky_like &= np.isfinite(sky_at(lam[full], spectrum))
+    if factor is not None:
+        sky_like &= np.isfinite(factor[full])
     index = np.flatnonzero(sky_like)
     if len(index) < FEWEST_SKY_PIXELS:
         return None
     threshold = absolute_threshold if absolute else None
     coefficients, covariance, kept, index = _fit(
-        basis, flux, noise, variance, lam, place, full, index, threshold, compat=compat
+        basis, flux, noise, variance, factor, place, full, index, threshold, compat=compat
     )
-    sky2d = basis.evaluate(lam, coefficients, place)
+    sky2d = basis.evaluate(lam, coefficients, place, factor)
     used, flagged = np.zeros(lam.shape, np.bool_), np.zeros(lam.shape, np.bool_)
     used[full[index]] = True
     if outlier_threshold is not None:
         far = np.abs(flux - sky2d[full]) > outlier_threshold * np.sqrt(variance)
         flagged[full[far | ~in_range]] = True
     on_grid = _Basis(basis.grid, basis.df, spectrum, compat).evaluate(
-        basis.grid, coefficients, basis.place(basis.grid)
+        basis.grid, coefficients, basis.place(basis.grid), basis.factor(basis.grid)
     )
     fitted = lam[full[index]]
     on_grid[(basis.grid < fitted.min()) | (basis.grid > fitted.max())] = np.nan
@@ -326,7 +328,7 @@ def _fit(
     flux: Array,
     noise: Array,
     variance: Array,
-    lam: Array,
+    factor: Array | None,
     place: Array,
     full: NDArray[np.intp],
     index: NDArray[np.intp],
@@ -340,8 +342,7 @@ def _fit(
     pixels = full[index]
     # Clipping depends on all places.
     rows = basis.rows(place).select(pixels) if basis.clip else basis.rows(place[pixels])
-    factor = basis.factor(lam[pixels])
-    rows = rows if factor is None else rows.scaled(factor)
+    rows = rows if factor is None else rows.scaled(factor[pixels])
     y, weight = flux[index], 1 / noise[index]
     _, share = rows.normal_equations(np.ones(len(y)), np.sqrt(weight))
     kept = share > _LEAST_WEIGHT * share.max()

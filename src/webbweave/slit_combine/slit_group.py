@@ -12,6 +12,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
+from webbweave.columns import Columns
 from webbweave.slit_combine import group_calibration as calibration
 from webbweave.slit_combine.group_options import (
     EXTENDED_CALIBRATION,
@@ -25,7 +26,7 @@ from webbweave.slit_combine.group_options import (
 from webbweave.slit_combine.group_sky import GroupSky
 from webbweave.slit_combine.inputs import open_exposures, read_sky_file
 from webbweave.slit_combine.mask_bits import MaskBit
-from webbweave.slit_combine.metadata import check_one_mode, info_table, slit_table
+from webbweave.slit_combine.metadata import check_one_mode, info_table, slit_columns
 from webbweave.slit_combine.plots import plot_2d_differences, plot_profile
 from webbweave.slit_combine.reference import global_sky
 
@@ -357,10 +358,21 @@ class SlitGroup(GroupSky):
         Returns
         -------
         `~astropy.table.Table`
-            A row for each exposure, see `webbweave.slit_combine.metadata.slit_table`.
+            A row for each exposure, see `webbweave.slit_combine.metadata.slit_columns`.
+        """
+        return self.slit_columns().table()
+
+    def slit_columns(self) -> Columns:
+        """
+        Give the columns of `slit_metadata`.
+
+        Returns
+        -------
+        Columns
+            The columns.
         """
         first = self.slits[:1] * self.N if self.compat else self.slits
-        return slit_table(
+        return slit_columns(
             self.slits,
             self.shapes,
             self.base_coeffs,

@@ -229,7 +229,9 @@ def summarise_source(result: Any, *, figures: bool = True) -> SourceSummary:
 
 def _mode(name: str, hdus: Any, group: Any) -> ModeSummary:
     table, header = hdus["SPEC1D"].data, hdus["SPEC1D"].header
-    wave, flux, error, sky = (np.array(table[k], np.float64) for k in ("wave", "flux", "err", "sky"))
+    wave, flux, error, sky = (
+        np.array(table[k], np.float64) for k in ("wave", "flux", "err", "sky")
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         snr = np.where(error > 0, flux / error, np.nan)
     known = np.isfinite(snr).any()
@@ -284,9 +286,14 @@ def _group(row: Any, entry: Mapping[str, Any] | None, *, figures: bool) -> Group
         offset=offset,
         offset_error=offset_error,
         masked=count_bits(group.mask_bits) if group is not None else {},
-        skipped=tuple(map(str, group.meta.get("skipped") or ())) if group is not None else (),
+        skipped=_words(group.meta.get("skipped")) if group is not None else (),
         figures=_figures(group) if figures and group is not None else None,
     )
+
+
+def _words(listed: Any) -> tuple[str, ...]:
+    """The names of a list as the header of a product has it."""
+    return tuple(word for word in str(listed or "").split(", ") if word)
 
 
 def _figures(group: Any) -> GroupFigures:
@@ -343,14 +350,15 @@ def _nod(group: Any, nod: Any, *, is_reference: bool) -> NodImages:
 def _profile(group: Any, nod: Any) -> tuple[Array, Array, Array, Array]:
     """The profile that fits the difference best in bins of the distance from the trace."""
     added, _, difference, _, variance, _ = group.make_diff_image(exp=nod)
-    place = np.asarray(group.yslit[np.flatnonzero(added)[0]])
-    flux, model = np.ones(place.shape), np.full(place.shape, np.nan)
+    place = np.asarray(group.yslit[np.flatnonzero(added)[0]], np.float64)
     known = np.isfinite(difference) & np.isfinite(place) & (variance > 0)
+    flux: Array = np.ones(place.shape)
+    model: Array = np.full(place.shape, np.nan)
     if group.fit and nod in group.fit:
         fit = group.fit[nod]
         with np.errstate(divide="ignore", invalid="ignore"):
-            column = np.asarray(fit["snum"]) / np.asarray(fit["sden"])
-        flux = np.broadcast_to(column, group.sh).reshape(-1)
+            of_column = np.asarray(fit["snum"], np.float64) / np.asarray(fit["sden"], np.float64)
+        flux = np.broadcast_to(of_column, group.sh).reshape(-1)
         model = np.asarray(fit["smod"], np.float64).reshape(-1)
         known &= np.isfinite(model) & np.isfinite(flux)
     if not known.any():
@@ -358,12 +366,17 @@ def _profile(group: Any, nod: Any) -> tuple[Array, Array, Array, Array]:
         return empty, empty, empty, empty
     cell = np.floor(place[known] / _BIN).astype(int)
     first = int(cell.min())
-    flux, variance = flux[known], variance[known]
-    total = np.bincount(cell - first, weights=flux**2 / variance)
+    cell -= first
+    flux, weight = flux[known], 1.0 / np.asarray(variance, np.float64)[known]
+    total = _sums(cell, flux**2 * weight)
     used = total > 0
-    means = [
-        np.bincount(cell - first, weights=values[known] * flux / variance)[used] / total[used]
+    share, fitted = (
+        _sums(cell, values[known] * flux * weight)[used] / total[used]
         for values in (difference, model)
-    ]
+    )
     y = (np.flatnonzero(used) + first + 0.5) * _BIN
-    return y, means[0], 1.0 / np.sqrt(total[used]), means[1]
+    return y.astype(np.float64), share, 1.0 / np.sqrt(total[used]), fitted
+
+
+def _sums(cell: NDArray[np.int64], values: Array) -> Array:
+    return np.bincount(cell, weights=values).astype(np.float64)
