@@ -12,7 +12,7 @@ from stdatamodels.jwst.datamodels import ImageModel
 from synthetic_image_wcs import PIXEL, SIZE, WCSINFO, image_wcs
 
 from webbweave.datamodels import read_table, tree_of
-from webbweave.resample.tangent import TangentPlane
+from webbweave.wcs.tangent import TangentPlane
 
 
 @dataclass

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from webbweave.resample.tangent import TangentPlane
 from webbweave.tweakreg import XYXYMatch, iter_linear_fit
 from webbweave.tweakreg.merge import (
     StarList,
@@ -13,6 +12,7 @@ from webbweave.tweakreg.merge import (
     merge_detections,
     mutual_neighbours,
 )
+from webbweave.wcs.tangent import TangentPlane
 
 PLACES = [(0.0, 0.0), (123.4, -45.0), (77.0, 90.0), (200.0, -89.999)]
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from webbweave.errors import ServiceError
-from webbweave.resample.tangent import angular_separation
 from webbweave.tweakreg.absolute import align_absolute
 from webbweave.tweakreg.alignment import (
     Alignment,
@@ -23,6 +22,7 @@ from webbweave.tweakreg.relative import align_relative
 from webbweave.tweakreg.stages import MatchOptions, StageFit
 from webbweave.tweakreg.v2v3_plane import LinearCorrection
 from webbweave.tweakreg.wcs_correction import apply_correction
+from webbweave.wcs.tangent import angular_separation
 
 __all__ = ["align_as_jwst"]
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from webbweave.resample.tangent import TangentPlane, mean_direction
 from webbweave.tweakreg.absolute import LEAST_MERGING
 from webbweave.tweakreg.alignment import Alignment, GroupOutcome
 from webbweave.tweakreg.merge import merge_detections, mutual_neighbours
@@ -19,6 +18,7 @@ from webbweave.tweakreg.overlap import SkyPolygon
 from webbweave.tweakreg.pointing import UNMOVED, ImageSources, detections
 from webbweave.tweakreg.stages import MatchOptions
 from webbweave.tweakreg.v2v3_plane import LinearCorrection
+from webbweave.wcs.tangent import TangentPlane, mean_direction
 
 __all__ = ["AlignmentSummary", "ImageSummary", "summarise_alignment"]
 
