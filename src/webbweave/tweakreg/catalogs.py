@@ -307,7 +307,7 @@ def _segments(
     compat: bool,
 ) -> QTable:
     data = background.subtracted(image, mask)
-    rms = background.rms_image(mask)
+    rms = background.image("rms", mask)
     if not compat:
         missing = ~np.isfinite(data)
         mask = missing if mask is None else mask | missing
