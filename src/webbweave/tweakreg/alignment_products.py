@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +285,9 @@ def _align(
 ) -> Alignment:
     sources = [images[i].sources for i in able]
     known = [each for each in sources if each is not None]
+    if len({images[i].custom is None for i in able}) > 1:
+        # The weights of a catalog of the user's may be of any scale.
+        known = [replace(each, weight=None) for each in known]
     own_ids = [ids[i] for i in able]
     if solution is not None:
         return apply_table(known, own_ids, solution)
