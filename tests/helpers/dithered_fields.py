@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from webbweave.resample.tangent import TangentPlane
+from webbweave.wcs.tangent import TangentPlane
 
 
 def on_sky(plane, x, y):

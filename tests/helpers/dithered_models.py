@@ -12,7 +12,7 @@ from stdatamodels.jwst.datamodels import ImageModel
 from synthetic_image_wcs import PIXEL, SIZE, WCSINFO, image_wcs
 
 from webbweave.datamodels import read_table, tree_of
-from webbweave.resample.tangent import TangentPlane
+from webbweave.wcs.tangent import TangentPlane
 
 
 @dataclass
@@ -142,8 +142,8 @@ def _model(exposure, detector, wcs, info):
     return model
 
 
-def draw(field, rng, *, fwhm=2.2):
-    """Draw the stars of the catalogs into images, with noise and missing pixels."""
+def draw(field, rng, *, fwhm=2.2, flux=(3.0, 5.0)):
+    """Draw the stars of the catalogs, of decades of flux, with noise and missing pixels."""
     flux_of = {}
     for model, path in zip(field.models, field.catalogs, strict=True):
         table = read_table(path)
@@ -152,7 +152,7 @@ def draw(field, rng, *, fwhm=2.2):
         for x, y, east, north in zip(table["x"], table["y"], ra, dec, strict=True):
             # The same star has the same flux in each image, whatever its pointing error is.
             key = round(east * 7200), round(north * 7200)
-            add_star(image, x, y, flux_of.setdefault(key, 10 ** rng.uniform(3.0, 5.0)), fwhm)
+            add_star(image, x, y, flux_of.setdefault(key, 10 ** rng.uniform(*flux)), fwhm)
         dq = (rng.random(image.shape) < 5e-4).astype(np.uint32)
         image[dq > 0] = np.nan
         model.data, model.dq = image.astype(np.float32), dq

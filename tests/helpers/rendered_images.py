@@ -13,7 +13,7 @@ from star_fields import add_star
 from stdatamodels.jwst.datamodels import ImageModel
 from synthetic_image_wcs import PIXEL, WCSINFO, image_wcs
 
-from webbweave.resample.tangent import TangentPlane
+from webbweave.wcs.tangent import TangentPlane
 
 PLACE = (214.75, 52.83)
 FWHM = 2.5

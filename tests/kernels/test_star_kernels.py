@@ -9,61 +9,43 @@ from webbweave._kernels import background, star_finder, star_refine
 
 F4, U1 = np.zeros((6, 8), dtype=np.float32), np.zeros((6, 8), dtype=np.uint8)
 SQUARE = np.ones((3, 3))
+IMAGE = {"value": F4, "mask": None}
+KERNEL = {"gauss": SQUARE, "kernel": SQUARE, "inside": SQUARE.astype(np.uint8), "sigma": 1.0}
+ROWS = {"row_start": 0, "row_stop": 6}
 
 
 def correlate(**change):
-    arguments = {
-        "value": F4,
-        "mask": None,
-        "gauss": SQUARE,
-        "kernel": SQUARE,
-        "inside": SQUARE.astype(np.uint8),
-        "out": F4.copy(),
-        "sigma": 1.0,
-        "missing": star_finder.MISSING_POISON,
-        "row_start": 0,
-        "row_stop": 6,
-    }
-    star_finder.star_correlate(**arguments | change)
+    own = {"out": F4.copy(), "missing": star_finder.MISSING_POISON}
+    star_finder.star_correlate(**IMAGE | KERNEL | ROWS | own | change)
 
 
 def peaks(**change):
-    arguments = {
+    own = {
         "correlation": F4,
         "mask": None,
         "pixel": np.zeros(4, dtype=np.uint64),
         "threshold": 0.0,
         "radius": 1,
         "ties": 0,
-        "row_start": 0,
-        "row_stop": 6,
     }
-    return star_finder.star_peaks(**arguments | change)
+    return star_finder.star_peaks(**ROWS | own | change)
 
 
 def measure(**change):
-    arguments = {
-        "value": F4,
-        "mask": None,
-        "gauss": SQUARE,
-        "kernel": SQUARE,
-        "inside": SQUARE.astype(np.uint8),
+    own = {
         "correlation": F4,
         "pixel": np.array([20], dtype=np.uint64),
         "out": np.zeros((1, star_finder.COLUMNS)),
-        "sigma": 1.0,
         "method": star_finder.DAOFIND,
         "missing": star_finder.MISSING_FIT,
         "start": 0,
         "stop": 1,
     }
-    star_finder.star_measure(**arguments | change)
+    star_finder.star_measure(**IMAGE | KERNEL | own | change)
 
 
 def refine(**change):
-    arguments = {
-        "value": F4,
-        "mask": None,
+    own = {
         "place": np.ones((1, 2)),
         "out": np.zeros((1, star_refine.COLUMNS)),
         "half": 2,
@@ -71,13 +53,11 @@ def refine(**change):
         "start": 0,
         "stop": 1,
     }
-    star_refine.star_refine(**arguments | change)
+    star_refine.star_refine(**IMAGE | own | change)
 
 
 def boxes(**change):
-    arguments = {
-        "value": F4,
-        "mask": None,
+    own = {
         "median": np.zeros(4),
         "rms": np.zeros(4),
         "count": np.zeros(4, dtype=np.uint32),
@@ -87,11 +67,11 @@ def boxes(**change):
         "box_start": 0,
         "box_stop": 4,
     }
-    background.background_boxes(**arguments | change)
+    background.background_boxes(**IMAGE | own | change)
 
 
 def rows(**change):
-    arguments = {
+    own = {
         "coef": np.zeros((2, 2)),
         "index_y": np.zeros((6, 4), dtype=np.uint32),
         "weight_y": np.zeros((6, 4)),
@@ -102,10 +82,8 @@ def rows(**change):
         "out": F4.copy(),
         "low": 0.0,
         "high": 1.0,
-        "row_start": 0,
-        "row_stop": 6,
     }
-    background.background_rows(**arguments | change)
+    background.background_rows(**ROWS | own | change)
 
 
 WRONG = [

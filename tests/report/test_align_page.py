@@ -93,9 +93,11 @@ def test_sources_are_compared_with_the_catalog(with_catalog, field):
     assert align_figures.kind_of(with_catalog.images[1]) == "failed"
 
 
-def test_with_compat_sources_are_compared_with_each_other(field, tmp_path):
+def test_with_compat_the_catalog_is_named_as_well(field, tmp_path):
     found = aligned(field, tmp_path, catalog=True, compat=True)
-    assert [image.compared_with for image in found.images] == ["the other images"] * 4
+    assert found.catalog == "stars.ecsv"
+    assert len(found.stars) == len(field.reference)
+    assert [image.compared_with for image in found.images] == ["stars.ecsv"] * 4
     assert len(found.images[3].matched) > 50
 
 

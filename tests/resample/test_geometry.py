@@ -15,7 +15,7 @@ from webbweave.resample import ResampleOptions, build_output_grid, resample_slit
 from webbweave.resample.exposure import evaluate_slit
 from webbweave.resample.footprint import sky_box_region
 from webbweave.resample.scales import spatial_scale
-from webbweave.resample.tangent import TangentPlane, angular_separation
+from webbweave.wcs.tangent import TangentPlane, angular_separation
 
 
 @pytest.mark.parametrize("centre", [(0.0, 0.0), (359.99, 45.0), (120.0, -89.9), (30.0, 90.0)])

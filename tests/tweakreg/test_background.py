@@ -22,7 +22,7 @@ def test_level_and_scatter_under_stars():
     image, *_ = star_field((300, 300), 100, noise=2.0, level=50.0)
     found = estimate_background(image, box_size=100)
     # Stars leave a bias of a fraction of the noise in a median.
-    assert np.median(found.level_image()) == pytest.approx(50.0, abs=0.15)
+    assert np.median(found.image("level")) == pytest.approx(50.0, abs=0.15)
     assert found.typical_rms() == pytest.approx(2.0, rel=0.05)
 
 
@@ -31,7 +31,7 @@ def test_a_smooth_background_is_followed():
     truth = (10 + 0.05 * x + 3 * np.cos(y / 120)).astype(np.float32)
     found = estimate_background(truth + 0.1 * noise(truth.shape), box_size=50)
     inner = np.s_[100:-100, 100:-100]  # the median filter flattens the outermost boxes
-    difference = found.level_image() - truth
+    difference = found.image("level") - truth
     assert abs(difference[inner]).max() < 0.15
     assert found.subtracted(truth)[inner] == pytest.approx(-difference[inner], abs=1e-5)
 
@@ -56,8 +56,8 @@ def test_parity_with_photutils(shape, box, masked):
         )
     ours = estimate_background(image, mask, box_size=box, compat=True)
     for ours_image, theirs_image in (
-        (ours.level_image(mask), theirs.background),
-        (ours.rms_image(mask), theirs.background_rms),
+        (ours.image("level", mask), theirs.background),
+        (ours.image("rms", mask), theirs.background_rms),
     ):
         np.testing.assert_allclose(ours_image, theirs_image, rtol=1e-6)
     typical = ours.typical_rms(mask, compat=True)
@@ -91,13 +91,31 @@ def test_typical_scatter_ignores_masked_pixels():
     assert found.typical_rms(mask, compat=True) == 0.0
 
 
+def test_typical_scatter_of_a_large_image():
+    shape = (600, 540)
+    image = noise(shape) * np.linspace(1.0, 5.0, shape[1], dtype=np.float32)
+    found = estimate_background(image, box_size=50)
+    scatter = found.image("rms")
+    np.testing.assert_array_equal(found.image("rms", step=7), scatter[::7, ::7])
+    assert found.typical_rms() == pytest.approx(float(np.median(scatter)), rel=5e-3)
+    # Most of what it looks at is masked, then all of it: the rest still counts.
+    mask = np.zeros(shape, dtype=bool)
+    mask[:, :300] = True
+    right = pytest.approx(float(np.median(scatter[~mask])), rel=5e-3)
+    assert found.typical_rms(mask) == right
+    mask[::3] = True
+    assert found.typical_rms(mask) == right
+    mask[:] = True
+    assert np.isnan(found.typical_rms(mask))
+
+
 def test_whole_image_where_no_box_is_good(caplog):
     image = 7.0 + noise((80, 80))
     mask = np.random.default_rng(3).random(image.shape) < 0.5
     with caplog.at_level(logging.INFO):
         found = estimate_background(image, mask, box_size=40, name="a.fits")
     assert found.level.shape == (1, 1)
-    assert found.level_image() == pytest.approx(7.0, abs=0.1)
+    assert found.image("level") == pytest.approx(7.0, abs=0.1)
     assert "a.fits: no box" in caplog.text
 
 
@@ -117,7 +135,7 @@ def test_masked_pixels_keep_their_value():
     found = estimate_background(image, mask, box_size=30)
     difference = found.subtracted(image, mask)
     np.testing.assert_array_equal(difference[mask], image[mask])
-    level = found.level_image(mask)
+    level = found.image("level", mask)
     assert not level[mask].any()
     assert level[~mask].min() > 6.0
     np.testing.assert_array_equal(difference[~mask], (image - level)[~mask])

@@ -15,10 +15,12 @@ from stdatamodels.jwst.datamodels import ImageModel, SlitModel
 
 from webbweave.errors import WeaveError
 from webbweave.tweakreg.catalogs import (
+    LEAST_ERROR,
     FinderOptions,
     coverage_mask,
     empty_catalog,
     make_catalog,
+    position_weights,
     rows_inside,
     standard_catalog,
 )
@@ -394,3 +396,28 @@ def test_function_of_jwst(model):
         make_tweakreg_catalog(model, 10.0, starfinder_kwargs={"no_such": 1})
     with pytest.raises(ValueError, match="Unknown starfinder type"):
         make_tweakreg_catalog(model, 10.0, starfinder="sep")
+
+
+@pytest.mark.parametrize("starfinder", ["dao", "iraf"])
+def test_weights_are_what_the_errors_of_positions_are(starfinder):
+    pulls = []
+    for flux in (120.0, 600.0, 6000.0):
+        image, x, y = star_grid(flux=flux)
+        options = FinderOptions(starfinder=starfinder, snr_threshold=3, sharphi=2, brightest=None)
+        found = make_catalog(image, options=options)
+        places = np.array(found["xcentroid"]), np.array(found["ycentroid"])
+        errors, _ = errors_of(*places, x, y, within=np.inf)
+        near = np.hypot(*errors.T) < 0.7
+        assert np.count_nonzero(near) > 50
+        weight = position_weights(np.array(found["xy_error"]))
+        pulls.append(np.median(np.abs(errors[near]) * np.sqrt(weight[near, None])) * 1.4826)
+    # Faint stars are as good as is promised; bright ones are better, by what is not noise.
+    assert pulls[0] == pytest.approx(1.0, abs=0.3)
+    assert pulls[2] < 0.7
+
+
+def test_weights_of_positions_are_bounded():
+    weight = position_weights(np.array([0.0, 1e-6, LEAST_ERROR, 0.5, np.nan]))
+    assert weight[:2] == pytest.approx(1 / LEAST_ERROR**2, rel=1e-6)
+    assert weight[2] == pytest.approx(1 / (2 * LEAST_ERROR**2))
+    assert weight[3] < weight[4] < weight[2]

@@ -92,8 +92,8 @@ def test_a16_boxes_at_the_edge_of_the_image():
     image += np.where(np.arange(220) >= 200, 8.0, 0.0)[:, None].astype(np.float32)
     before, after = (estimate_background(image, box_size=40, compat=compat) for compat in MODES)
     # The median filter takes half of the step out, before it is known.
-    assert before.level_image()[210:].mean() == pytest.approx(0.0, abs=0.1)
-    assert after.level_image()[210:].mean() == pytest.approx(3.5, abs=0.3)
+    assert before.image("level")[210:].mean() == pytest.approx(0.0, abs=0.1)
+    assert after.image("level")[210:].mean() == pytest.approx(3.5, abs=0.3)
 
 
 @pytest.mark.parametrize("missing", ["nan", "hot"])

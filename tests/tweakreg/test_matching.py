@@ -11,7 +11,7 @@ from astropy.table import MaskedColumn, Table
 
 from webbweave.tweakreg import SourceConfusionError, XYXYMatch, iter_linear_fit
 from webbweave.tweakreg.matching import find_offset
-from webbweave.tweakreg.offsets import FALSE_ALARM, find_peak, offset_histogram
+from webbweave.tweakreg.offsets import FALSE_ALARM, find_peak, log_chance, offset_histogram
 from webbweave.tweakreg.peer_matching import peer_shift
 from webbweave.tweakreg.refining import match_mutual
 
@@ -122,6 +122,17 @@ def test_noise_has_no_significant_peak():
         assert not peak.significant
     # Of 100 fields 2 would be below 0.02 if the chance were exact; it is on the safe side.
     assert alarms <= 6
+
+
+def test_chance_of_so_many_pairs():
+    terms = [math.exp(-2.5) * 2.5**k / math.factorial(k) for k in range(60)]
+    for n in (1, 4, 15):
+        assert math.isclose(math.exp(log_chance(n, 2.5)), sum(terms[n:]), rel_tol=1e-9)
+    assert log_chance(0, 2.5) == 0.0
+    assert log_chance(3, 0.0) == -math.inf
+    # Far below the smallest number: the first term is all of it, to the ratio of the two.
+    first = 500 * math.log(1e-3) - 1e-3 - math.lgamma(501)
+    assert math.isclose(log_chance(500, 1e-3), first, abs_tol=1e-5)
 
 
 def test_clumps_are_no_peak():

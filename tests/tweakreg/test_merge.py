@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from webbweave.resample.tangent import TangentPlane
 from webbweave.tweakreg import XYXYMatch, iter_linear_fit
 from webbweave.tweakreg.merge import (
     StarList,
     merge_detections,
     mutual_neighbours,
 )
+from webbweave.wcs.tangent import TangentPlane
 
 PLACES = [(0.0, 0.0), (123.4, -45.0), (77.0, 90.0), (200.0, -89.999)]
 

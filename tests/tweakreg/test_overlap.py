@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from webbweave.resample.tangent import TangentPlane
 from webbweave.tweakreg.overlap import (
     SkyPolygon,
     alignment_order,
@@ -17,6 +16,7 @@ from webbweave.tweakreg.overlap import (
     source_hull,
     starting_pair,
 )
+from webbweave.wcs.tangent import TangentPlane
 
 # Middles of fields: RA = 0, the poles and their neighbourhood, and a quiet place.
 PLACES = [(0.0, 0.0), (359.999, 30.0), (123.4, -45.0), (77.0, 90.0), (10.0, -90.0), (200.0, 89.99)]

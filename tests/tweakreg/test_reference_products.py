@@ -11,9 +11,9 @@ from webbweave.datamodels import save_table
 from webbweave.datamodels.download import Patience
 from webbweave.datamodels.gaia import CatalogService
 from webbweave.errors import InputError, ServiceError
-from webbweave.resample.tangent import TangentPlane
 from webbweave.tweakreg.overlap import SkyPolygon
 from webbweave.tweakreg.reference_products import find_reference, reference_file_name
+from webbweave.wcs.tangent import TangentPlane
 
 BODY = "objID,ra,dec,mag,epoch,pmra,pmdec\n5,0.01,60.0,20,2016.0,100,0\n7,359.99,60.0,19,2016.0,,\n"
 

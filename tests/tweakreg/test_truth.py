@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from dithered_models import draw, exposures
 
-from webbweave.tweakreg import TweakRegStep
+from webbweave.datamodels import tree_of
+from webbweave.tweakreg import TweakRegStep, alignment, alignment_products, image_products
 from webbweave.tweakreg.stages import MatchOptions, fit_lists
 
 
@@ -30,6 +31,35 @@ def test_images_that_are_drawn(drawn, finder):
     absolute = TweakRegStep(abs_refcat=reference, **options).run(field.models)
     assert field.rms(absolute).max() < 0.3
     assert np.abs(field.errors(absolute).mean(axis=(0, 2))).max() < 0.1
+
+
+def test_faint_stars_count_less(tmp_path, monkeypatch):
+    field = exposures(tmp_path, 3, n_star=150, noise=0.0)
+    draw(field, np.random.default_rng(5), flux=(1.8, 4.0))
+    step = TweakRegStep(snr_threshold=5, sharphi=2.0, sip_approx=False)
+    weighted = field.rms(step.run(field.models)).max()
+    assert weighted < 0.2
+    monkeypatch.setattr(image_products, "position_weights", np.ones_like)
+    assert weighted < 0.5 * field.rms(step.run(field.models)).max()
+
+
+def test_weights_of_found_and_given_sources_do_not_mix(tmp_path, monkeypatch):
+    """Those of the user may be of any scale: with both kinds, all sources count the same."""
+    field = exposures(tmp_path, 2, n_star=100, weights=True)
+    draw(field, np.random.default_rng(5))
+    seen = []
+
+    def watched(images, *rest):
+        seen.append([image.weight is not None for image in images])
+        return alignment.align_images(images, *rest)
+
+    monkeypatch.setattr(alignment_products, "align_images", watched)
+    step = TweakRegStep(use_custom_catalogs=True, sharphi=2.0, sip_approx=False)
+    for given in (2, 1, 0):
+        for model in field.models[given : given + 1]:
+            del tree_of(model)["meta"]["tweakreg_catalog"]
+        step.run(field.models)
+    assert seen == [[True, True], [False, False], [True, True]]
 
 
 def test_a_crowded_field(tmp_path):

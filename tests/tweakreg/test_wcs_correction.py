@@ -16,7 +16,6 @@ from synthetic_image_wcs import PIXEL, SIZE, WCSINFO, image_wcs
 from webbweave.errors import InputError
 from webbweave.tweakreg import iter_linear_fit
 from webbweave.tweakreg.image_plane import ImagePlane, moved_correction
-from webbweave.tweakreg.sky import ARCSEC_PER_RADIAN
 from webbweave.tweakreg.v2v3_plane import LinearCorrection, V2V3Plane
 from webbweave.tweakreg.wcs_correction import (
     apply_correction,
@@ -24,6 +23,7 @@ from webbweave.tweakreg.wcs_correction import (
     read_correction,
     remove_correction,
 )
+from webbweave.wcs.sky import ARCSEC_PER_RADIAN
 
 PLANE = V2V3Plane.of(WCSINFO)
 GRID = tuple(axis.ravel() for axis in np.meshgrid(*[np.linspace(0, SIZE - 1, 7)] * 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from webbweave.resample.tangent import TangentPlane, angular_separation
+from webbweave.wcs.tangent import TangentPlane, angular_separation
 
 __all__ = ["sky_box_region", "slit_region"]
 

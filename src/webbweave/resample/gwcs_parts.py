@@ -21,8 +21,8 @@ from gwcs import coordinate_frames as cf
 from numpy.typing import NDArray
 
 from webbweave.resample.slit_line import SlitLine
-from webbweave.resample.tangent import TangentPlane
 from webbweave.resample.wavelengths import WavelengthTable
+from webbweave.wcs.tangent import TangentPlane
 
 __all__ = [
     "detector_frame",

@@ -23,7 +23,6 @@ from webbweave.resample.gwcs_parts import (
     world_frame,
 )
 from webbweave.resample.slit_line import Positions, SlitLine, check_together, fit_line, place_line
-from webbweave.resample.tangent import TangentPlane, angular_separation, mean_direction
 from webbweave.resample.wavelength_grid import design_table
 from webbweave.resample.wavelengths import (
     WavelengthTable,
@@ -31,6 +30,7 @@ from webbweave.resample.wavelengths import (
     column_medians,
     merge_wavelengths,
 )
+from webbweave.wcs.tangent import TangentPlane, angular_separation, mean_direction
 
 __all__ = ["FIXED_SLIT", "LrsGrid", "build_lrs_grid"]
 

@@ -27,7 +27,6 @@ from webbweave.resample.gwcs_parts import (
     world_frame,
 )
 from webbweave.resample.slit_line import Positions, SlitLine, check_together, fit_line, place_line
-from webbweave.resample.tangent import TangentPlane, angular_separation
 from webbweave.resample.wavelength_grid import design_table
 from webbweave.resample.wavelengths import (
     WavelengthTable,
@@ -36,6 +35,7 @@ from webbweave.resample.wavelengths import (
     continued_to,
     merge_wavelengths,
 )
+from webbweave.wcs.tangent import TangentPlane, angular_separation
 
 __all__ = ["NirspecGrid", "build_nirspec_grid"]
 

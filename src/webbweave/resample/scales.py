@@ -10,8 +10,8 @@ from gwcs import WCS
 
 from webbweave.resample.exposure import SlitExposure
 from webbweave.resample.options import ResampleOptions
-from webbweave.resample.tangent import angular_separation
 from webbweave.wcs import FastWcs
+from webbweave.wcs.tangent import angular_separation
 
 __all__ = ["has_inverse", "is_flux_density", "scale_ratio", "spatial_scale", "wcs_scale"]
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from webbweave.resample.tangent import TangentPlane, mean_direction
 from webbweave.tweakreg.grouping import Group
 from webbweave.tweakreg.image_plane import moved_correction
 from webbweave.tweakreg.joint import GroupFit
@@ -20,6 +19,7 @@ from webbweave.tweakreg.pointing import Detections, ImageSources, SkyMove, detec
 from webbweave.tweakreg.reference import ReferenceCatalog
 from webbweave.tweakreg.stages import MatchOptions, StageFit, fit_lists
 from webbweave.tweakreg.v2v3_plane import LinearCorrection
+from webbweave.wcs.tangent import TangentPlane, mean_direction
 
 __all__ = ["AbsoluteAlignment", "align_absolute", "align_groups_jointly"]
 

@@ -3,120 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 
 from webbweave.errors import ServiceError
 from webbweave.tweakreg.absolute import AbsoluteAlignment, align_absolute, align_groups_jointly
+from webbweave.tweakreg.as_jwst import align_as_jwst
 from webbweave.tweakreg.grouping import Group, group_images
-from webbweave.tweakreg.merge import StarList
-from webbweave.tweakreg.overlap import SkyPolygon
-from webbweave.tweakreg.pointing import UNMOVED, ImageSources, Move, describe_move
+from webbweave.tweakreg.outcomes import (
+    Alignment,
+    AlignmentOptions,
+    GroupOutcome,
+    ReferenceFinder,
+    with_groups,
+)
+from webbweave.tweakreg.pointing import UNMOVED, ImageSources, describe_move
 from webbweave.tweakreg.reference import ReferenceCatalog
 from webbweave.tweakreg.relative import RelativeAlignment, align_relative
 from webbweave.tweakreg.stages import MatchOptions, StageFit
 from webbweave.tweakreg.v2v3_plane import LinearCorrection
 
-__all__ = ["METHODS", "Alignment", "AlignmentOptions", "GroupOutcome", "align_images"]
+__all__ = ["align_images"]
 
 log = logging.getLogger(__name__)
-
-METHODS = ("auto", "joint", "chain")
-
-#: Gives the reference catalog of a field, from the outlines of the images.
-ReferenceFinder = Callable[[Sequence[SkyPolygon]], ReferenceCatalog]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlignmentOptions:
-    """
-    How images are aligned.
-
-    Attributes
-    ----------
-    relative, absolute : MatchOptions
-        How each stage matches and fits.
-    expand_refcat, enforce_user_order : bool
-        See `~webbweave.tweakreg.relative.align_relative`.
-    method : str
-        'joint' to solve for all groups at once in both stages, 'chain' to align one after the
-        other and then all as one, 'auto' for a chain in the relative stage and a joint solution in
-        the absolute one.
-    compat : bool
-        Do as jwst does.
-
-    Raises
-    ------
-    ValueError
-        If the method is unknown.
-    """
-
-    relative: MatchOptions = field(default_factory=MatchOptions)
-    absolute: MatchOptions = field(default_factory=MatchOptions)
-    expand_refcat: bool = False
-    enforce_user_order: bool = False
-    method: str = "auto"
-    compat: bool = False
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError(f"method: expected one of {', '.join(METHODS)}, found {self.method!r}")
-
-
-@dataclass(frozen=True, eq=False)
-class GroupOutcome:
-    """
-    What became of a group.
-
-    Attributes
-    ----------
-    status : str
-        'COMPLETE', 'FAILED' or 'SKIPPED'.
-    reason : str
-        Why it is not complete, or only relative; empty if all is well.
-    relative, absolute : StageFit or None
-        The stages; None for one that was not run.
-    move : Move or None
-        How the group was moved; None if it was not.
-    n_sources : int
-        Sources in its catalogs.
-    """
-
-    status: str
-    reason: str
-    relative: StageFit | None
-    absolute: StageFit | None
-    move: Move | None
-    n_sources: int
-
-
-@dataclass(frozen=True, eq=False)
-class Alignment:
-    """
-    The alignment of images.
-
-    Attributes
-    ----------
-    groups : tuple of Group
-        Which images moved together.
-    outcomes : tuple of GroupOutcome
-        What became of each group.
-    corrections : tuple of LinearCorrection or None
-        The correction of each image in its plane; None for those that stay as they are.
-    absolute : tuple of bool
-        Which images are on the reference catalog.
-    reference : ReferenceCatalog or None
-        The reference catalog, if there was one.
-    stars : StarList or None
-        The final reference catalog of the relative stage, if that was run.
-    """
-
-    groups: tuple[Group, ...]
-    outcomes: tuple[GroupOutcome, ...]
-    corrections: tuple[LinearCorrection | None, ...]
-    absolute: tuple[bool, ...]
-    reference: ReferenceCatalog | None
-    stars: StarList | None
 
 
 def align_images(
@@ -143,10 +51,13 @@ def align_images(
     -------
     Alignment
         The corrections. An image without one that can be trusted keeps its place, and does not
-        keep the others from being aligned.
+        keep the others from being aligned; with `AlignmentOptions.compat`, see
+        `~webbweave.tweakreg.as_jwst.align_as_jwst`.
     """
     groups = group_images(group_ids)
     images = with_groups(images, groups)
+    if options.compat:
+        return align_as_jwst(images, groups, options, find_reference)
     relative = None
     if len(groups) > 1:
         relative = _relative(images, groups, options)
@@ -170,26 +81,6 @@ def align_images(
     return _finished(images, groups, relative, absolute, catalog, problem)
 
 
-def with_groups(images: Sequence[ImageSources], groups: Sequence[Group]) -> list[ImageSources]:
-    """
-    Tell images which group they are in.
-
-    Parameters
-    ----------
-    images : sequence of ImageSources
-        The images.
-    groups : sequence of Group
-        The groups.
-
-    Returns
-    -------
-    list of ImageSources
-        Copies that know the number of their group.
-    """
-    number = {i: k for k, group in enumerate(groups) for i in group.members}
-    return [replace(image, group=number[i]) for i, image in enumerate(images)]
-
-
 def _relative(
     images: Sequence[ImageSources], groups: Sequence[Group], options: AlignmentOptions
 ) -> RelativeAlignment:
@@ -200,7 +91,7 @@ def _relative(
         expand_refcat=options.expand_refcat,
         enforce_user_order=options.enforce_user_order,
     )
-    if options.method != "joint" or options.compat:
+    if options.method != "joint":
         return found
     able = [fit.success or fit.status == "REFERENCE" for fit in found.fits]
     if sum(able) < 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,7 @@ from webbweave.datamodels import (
 )
 from webbweave.parallel import run_in_order
 from webbweave.progress import Progress
-from webbweave.tweakreg.alignment import Alignment, AlignmentOptions, GroupOutcome, align_images
-from webbweave.tweakreg.as_jwst import align_as_jwst
+from webbweave.tweakreg.alignment import align_images
 from webbweave.tweakreg.catalogs import FinderOptions
 from webbweave.tweakreg.fit_table import fit_table, outcome_values
 from webbweave.tweakreg.grouping import group_id
@@ -39,6 +38,7 @@ from webbweave.tweakreg.image_products import (
     correct_model,
     open_image,
 )
+from webbweave.tweakreg.outcomes import Alignment, AlignmentOptions, GroupOutcome
 from webbweave.tweakreg.overlap import SkyPolygon
 from webbweave.tweakreg.reference import ReferenceCatalog, decimal_year
 from webbweave.tweakreg.reference_products import (
@@ -285,6 +285,9 @@ def _align(
 ) -> Alignment:
     sources = [images[i].sources for i in able]
     known = [each for each in sources if each is not None]
+    if len({images[i].custom is None for i in able}) > 1:
+        # The weights of a catalog of the user's may be of any scale.
+        known = [replace(each, weight=None) for each in known]
     own_ids = [ids[i] for i in able]
     if solution is not None:
         return apply_table(known, own_ids, solution)
@@ -295,8 +298,7 @@ def _align(
         def finder(outlines: Sequence[SkyPolygon]) -> ReferenceCatalog:
             return _reference(outlines, trees, recipe)
 
-    run = align_as_jwst if recipe.options.compat else align_images
-    return run(known, own_ids, recipe.options, finder)
+    return align_images(known, own_ids, recipe.options, finder)
 
 
 def _reference(

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from webbweave.errors import ServiceError
-from webbweave.resample.tangent import angular_separation
 from webbweave.tweakreg.absolute import align_absolute
-from webbweave.tweakreg.alignment import (
-    Alignment,
-    AlignmentOptions,
-    GroupOutcome,
-    ReferenceFinder,
-    with_groups,
-)
-from webbweave.tweakreg.grouping import Group, group_images
+from webbweave.tweakreg.grouping import Group
 from webbweave.tweakreg.image_plane import ImagePlane
+from webbweave.tweakreg.outcomes import Alignment, AlignmentOptions, GroupOutcome, ReferenceFinder
 from webbweave.tweakreg.pointing import UNMOVED, ImageSources, describe_move
+from webbweave.tweakreg.reference import ReferenceCatalog
 from webbweave.tweakreg.relative import align_relative
 from webbweave.tweakreg.stages import MatchOptions, StageFit
 from webbweave.tweakreg.v2v3_plane import LinearCorrection
 from webbweave.tweakreg.wcs_correction import apply_correction
+from webbweave.wcs.tangent import angular_separation
 
 __all__ = ["align_as_jwst"]
 
@@ -39,23 +34,19 @@ _CONFUSION = (
 
 def align_as_jwst(
     images: Sequence[ImageSources],
-    group_ids: Sequence[str],
+    groups: Sequence[Group],
     options: AlignmentOptions,
-    find_reference: ReferenceFinder | None = None,
+    find_reference: ReferenceFinder | None,
 ) -> Alignment:
     """
-    Align images as jwst 3.0 does; see `~webbweave.tweakreg.alignment.align_images`.
+    Align images as jwst 3.0 does.
 
     Parameters
     ----------
-    images : sequence of ImageSources
-        The images.
-    group_ids : sequence of str
-        The name of the group of each image.
-    options : AlignmentOptions
-        How.
-    find_reference : callable, optional
-        Gives the reference catalog of the field.
+    images, groups : sequence
+        The images, which know their groups, and the groups.
+    options, find_reference
+        As in `~webbweave.tweakreg.alignment.align_images`, which calls this.
 
     Returns
     -------
@@ -63,8 +54,6 @@ def align_as_jwst(
         The corrections: none at all if a stage fails as a whole, else those of the groups that
         were fitted; all images are then called complete.
     """
-    groups = group_images(group_ids)
-    images = with_groups(images, groups)
     fits: list[StageFit | None] = [None] * len(groups)
     corrections: list[LinearCorrection] = [UNMOVED] * len(images)
     problem = ""
@@ -86,10 +75,20 @@ def align_as_jwst(
                 problem = _moved_too_far(images, corrections, options.relative)
     if problem:
         log.warning("%s Skipping relative alignment...", problem)
-    if find_reference is None:
-        return _summary(images, groups, fits, None, corrections, problem)
-    second, final, problem = _absolute(images, groups, corrections, options, find_reference)
-    return _summary(images, groups, fits, second, final, problem)
+    last = _Stage(None, corrections, problem)
+    if find_reference is not None:
+        last = _absolute(images, corrections, options, find_reference)
+    return _summary(images, groups, fits, last)
+
+
+@dataclass(frozen=True, eq=False)
+class _Stage:
+    """What the last stage did: no corrections if it took all with it, a problem if it gave up."""
+
+    fit: StageFit | None
+    corrections: Sequence[LinearCorrection] | None
+    problem: str = ""
+    catalog: ReferenceCatalog | None = None
 
 
 def _moved_too_far(
@@ -112,28 +111,27 @@ def _moved_too_far(
 
 def _absolute(
     images: Sequence[ImageSources],
-    groups: Sequence[Group],
     corrections: Sequence[LinearCorrection],
     options: AlignmentOptions,
     find_reference: ReferenceFinder,
-) -> tuple[StageFit | None, list[LinearCorrection] | None, str]:
+) -> _Stage:
     """Fit all images as one group; a fit that fails takes the relative solution with it."""
     matching = options.absolute
     pair = matching.separation, matching.tolerance
     if matching.confuses and pair != _SEED_PAIR:
-        return None, list(corrections), _CONFUSION.format("abs_", "abs_")
+        return _Stage(None, corrections, _CONFUSION.format("abs_", "abs_"))
     try:
         catalog = find_reference([image.outline(UNMOVED) for image in images])
     except ServiceError as error:
         log.warning("No reference catalog: %s", error)
-        return StageFit(f"FAILED: {error}"), list(corrections), ""
+        return _Stage(StageFit(f"FAILED: {error}"), corrections)
     if len(catalog) < matching.minobj:
         problem = (
             f"Not enough sources ({len(catalog)}) in the reference catalog for the single-group "
             "alignment step to perform a fit. Skipping alignment to the input reference catalog!"
         )
         log.warning("%s", problem)
-        return None, list(corrections), problem
+        return _Stage(None, corrections, problem, catalog)
     # The plane of an image with a correction has that correction once more in it.
     again = [
         replace(image, plane=_corrected_plane(image.plane, correction))
@@ -145,9 +143,9 @@ def _absolute(
     )
     outcome = found.fits[0]
     if not outcome.success:
-        return outcome, None, ""
+        return _Stage(outcome, None, "", catalog)
     final = [new.after(old) for new, old in zip(found.corrections, corrections, strict=True)]
-    return outcome, final, ""
+    return _Stage(outcome, final, "", catalog)
 
 
 def _corrected_plane(plane: ImagePlane, correction: LinearCorrection) -> ImagePlane:
@@ -159,31 +157,29 @@ def _summary(
     images: Sequence[ImageSources],
     groups: Sequence[Group],
     fits: Sequence[StageFit | None],
-    second: StageFit | None,
-    corrections: Sequence[LinearCorrection] | None,
-    problem: str,
+    last: _Stage,
 ) -> Alignment:
     unmoved: list[LinearCorrection] = [UNMOVED] * len(images)
     kept: list[LinearCorrection | None] = [None] * len(images)
     outcomes = []
-    absolute = second is not None and second.success
+    absolute = last.fit is not None and last.fit.success
     for group, first in zip(groups, fits, strict=True):
         move = None
-        moves = not problem and (absolute or (first is not None and first.success))
-        if moves and corrections is not None:
-            move = describe_move(images, unmoved, corrections, group.members)
+        moves = not last.problem and (absolute or (first is not None and first.success))
+        if moves and last.corrections is not None:
+            move = describe_move(images, unmoved, last.corrections, group.members)
             for i in group.members:
-                kept[i] = corrections[i]
+                kept[i] = last.corrections[i]
         outcomes.append(
             GroupOutcome(
-                "FAILED" if problem else "COMPLETE",
-                problem,
+                "FAILED" if last.problem else "COMPLETE",
+                last.problem,
                 first,
-                second,
+                last.fit,
                 move,
                 sum(len(images[i].x) for i in group.members),
             )
         )
     return Alignment(
-        tuple(groups), tuple(outcomes), tuple(kept), (absolute,) * len(images), None, None
+        tuple(groups), tuple(outcomes), tuple(kept), (absolute,) * len(images), last.catalog, None
     )

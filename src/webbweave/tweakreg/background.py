@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,9 @@ LEAST_PIXELS = 100
 NEIGHBOURS = 10
 #: Neighbours in the tree of boxes: decides among equally distant ones, as `photutils` does.
 LEAF_SIZE = 10
+#: The median of the scatter is taken over about this many rows and columns: many to a box of the
+#: default size in the largest of images (boxes of 400 pixels, 2048 x 2048 pixels).
+_SAMPLES = 256
 
 
 class NoBackgroundError(ValueError):
@@ -79,45 +84,35 @@ class Background:
         """
         return self._evaluate(self.level, data, mask, threads)
 
-    def level_image(
-        self, mask: NDArray[np.bool_] | None = None, *, threads: int = 1
+    def image(
+        self,
+        of: Literal["level", "rms"],
+        mask: NDArray[np.bool_] | None = None,
+        *,
+        step: int = 1,
+        threads: int = 1,
     ) -> NDArray[np.float32]:
         """
-        Evaluate the background.
+        Evaluate the background or its scatter.
 
         Parameters
         ----------
+        of : {'level', 'rms'}
+            Which of the two.
         mask : ndarray of bool, shape (ny, nx), optional
             Pixels that are set to 0.
+        step : int, optional
+            Evaluate each pixel of this many along each axis.
         threads : int, optional
             Number of threads.
 
         Returns
         -------
-        ndarray of float32, shape (ny, nx)
-            The background of each pixel.
+        ndarray of float32, shape (ceil(ny / step), ceil(nx / step))
+            The value at each pixel, in the unit of the data.
         """
-        return self._evaluate(self.level, None, mask, threads)
-
-    def rms_image(
-        self, mask: NDArray[np.bool_] | None = None, *, threads: int = 1
-    ) -> NDArray[np.float32]:
-        """
-        Evaluate the scatter.
-
-        Parameters
-        ----------
-        mask : ndarray of bool, shape (ny, nx), optional
-            Pixels that are set to 0.
-        threads : int, optional
-            Number of threads.
-
-        Returns
-        -------
-        ndarray of float32, shape (ny, nx)
-            The standard deviation of the background at each pixel.
-        """
-        return self._evaluate(self.rms, None, mask, threads)
+        mesh = self.level if of == "level" else self.rms
+        return self._evaluate(mesh, None, mask, threads, step)
 
     def typical_rms(
         self, mask: NDArray[np.bool_] | None = None, *, compat: bool = False, threads: int = 1
@@ -139,8 +134,18 @@ class Background:
         float
             The median, in the unit of the data; NaN if all pixels are masked.
         """
-        image = self.rms_image(mask if compat else None, threads=threads)
-        return _kernel.masked_median(image, None if compat else _bytes(mask))
+        if compat:
+            return _kernel.masked_median(self.image("rms", mask, threads=threads), None)
+        # The mesh is smooth: part of the pixels have the median of all, unless all of these are
+        # masked.
+        median = math.nan
+        for step in sorted({max(1, -(-min(self.shape) // _SAMPLES)), 1}, reverse=True):
+            image = self.image("rms", step=step, threads=threads)
+            left_out = None if mask is None else np.ascontiguousarray(mask[::step, ::step])
+            median = _kernel.masked_median(image, _bytes(left_out))
+            if math.isfinite(median):
+                break
+        return median
 
     def _evaluate(
         self,
@@ -148,11 +153,13 @@ class Background:
         data: NDArray[np.float32] | None,
         mask: NDArray[np.bool_] | None,
         threads: int,
+        step: int = 1,
     ) -> NDArray[np.float32]:
         coef = np.ascontiguousarray(spline_filter(mesh, order=3, mode="reflect"))
-        index_y, weight_y = _spline_tables(self.shape[0], self.box[0], mesh.shape[0])
-        index_x, weight_x = _spline_tables(self.shape[1], self.box[1], mesh.shape[1])
-        out = np.empty(self.shape, dtype=np.float32)
+        index_y, weight_y = _spline_tables(self.shape[0], self.box[0], mesh.shape[0], step)
+        index_x, weight_x = _spline_tables(self.shape[1], self.box[1], mesh.shape[1], step)
+        mask = None if mask is None else np.ascontiguousarray(mask[::step, ::step])
+        out = np.empty((len(index_y), len(index_x)), dtype=np.float32)
 
         def work(start: int, stop: int) -> None:
             _kernel.background_rows(
@@ -170,7 +177,7 @@ class Background:
                 row_stop=stop,
             )
 
-        run_ranges(work, self.shape[0], threads)
+        run_ranges(work, len(out), threads)
         return out
 
 
@@ -306,15 +313,15 @@ def _median_filtered(mesh: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _spline_tables(
-    size: int, box: int, nodes: int
+    size: int, box: int, nodes: int, step: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
     """
-    The four nodes that each pixel of an axis depends on, and their weights.
+    The four nodes that each pixel of `step` along an axis depends on, and their weights.
 
     The values of the mesh stand for the centres of the boxes, and are mirrored at its ends
     (Unser 1999, IEEE Signal Processing Magazine 16, 22).
     """
-    place = (np.arange(size) + 0.5) / box - 0.5
+    place = (np.arange(0, size, step) + 0.5) / box - 0.5
     first = np.floor(place)
     t = place - first
     index = first.astype(np.int64)[:, None] + np.arange(-1, 3)

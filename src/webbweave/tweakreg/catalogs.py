@@ -19,6 +19,7 @@ __all__ = [
     "coverage_mask",
     "empty_catalog",
     "make_catalog",
+    "position_weights",
     "rows_inside",
     "standard_catalog",
 ]
@@ -34,6 +35,12 @@ COORDINATES = (("x", "y"), ("xcentroid", "ycentroid"), ("x_centroid", "y_centroi
 #: ``sharplo`` and ``roundlo`` from which on hardly a star passes with 'dao': they suit 'iraf'.
 IRAF_SHARPNESS = 0.5
 IRAF_ROUNDNESS = 0.0
+#: What the noise of the background does not tell of the error of a position, in pixels: the shape
+#: of the star, the noise of its own light, what the distortion leaves. Of 0.003 to
+#: 0.05, it does best for fields of stars that are off by 0 to 0.01 pixel besides.
+LEAST_ERROR = 0.01
+#: The error in pixels of a position that is the finder's, as the fit had no answer.
+UNFITTED_ERROR = 0.1
 
 _CHOICES = {
     "starfinder": ("dao", "iraf", "segmentation"),
@@ -307,7 +314,7 @@ def _segments(
     compat: bool,
 ) -> QTable:
     data = background.subtracted(image, mask)
-    rms = background.rms_image(mask)
+    rms = background.image("rms", mask)
     if not compat:
         missing = ~np.isfinite(data)
         mask = missing if mask is None else mask | missing
@@ -395,6 +402,24 @@ def _numbers(column: Any, name: str) -> NDArray[np.float64]:
         return np.asarray(values, dtype=np.float64)
     except ValueError as error:
         raise ValueError(f"{name} holds no numbers: {error}") from error
+
+
+def position_weights(error: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Weigh positions by their errors, without letting a few bright stars carry everything.
+
+    Parameters
+    ----------
+    error : ndarray of float64, shape (n,)
+        ``xy_error`` of `make_catalog` in pixels; NaN where the fit failed.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Inverse variances of a coordinate, in 1 / pixel^2, at most ``1 / LEAST_ERROR**2``.
+    """
+    known = np.where(np.isfinite(error), error, UNFITTED_ERROR)
+    return np.asarray(1.0 / (known**2 + LEAST_ERROR**2))
 
 
 def rows_inside(table: Table, bounding_box: Any) -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from webbweave.tweakreg.alignment import Alignment, GroupOutcome
+from webbweave.tweakreg.outcomes import Alignment, GroupOutcome
 from webbweave.tweakreg.stages import StageFit
 
 __all__ = ["fit_table", "outcome_values"]

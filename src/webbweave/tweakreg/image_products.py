@@ -24,7 +24,12 @@ from webbweave.datamodels import (
     tree_of,
 )
 from webbweave.errors import InputError
-from webbweave.tweakreg.catalogs import FinderOptions, empty_catalog, standard_catalog
+from webbweave.tweakreg.catalogs import (
+    FinderOptions,
+    empty_catalog,
+    position_weights,
+    standard_catalog,
+)
 from webbweave.tweakreg.image_plane import ImagePlane
 from webbweave.tweakreg.pointing import ImageSources
 from webbweave.tweakreg.sources import image_catalog
@@ -226,6 +231,9 @@ def _sources(model: ImageModel, name: str, wcs: WCS, table: Table, *, compat: bo
     if wcs.bounding_box is not None:
         (x0, x1), (y0, y1) = wcs.bounding_box.bounding_box(order="F")
         box = ((float(x0), float(x1)), (float(y0), float(y1)))
+    weight = np.asarray(table["weight"], dtype=np.float64) if "weight" in table.colnames else None
+    if weight is None and not compat and "xy_error" in table.colnames:
+        weight = position_weights(np.asarray(table["xy_error"], dtype=np.float64))
     plane = V2V3Plane.of(get_path(tree_of(model), "meta.wcsinfo", {}))
     existing_correction(wcs, plane)  # one that nothing can be added to is found out here
     return ImageSources(
@@ -233,7 +241,7 @@ def _sources(model: ImageModel, name: str, wcs: WCS, table: Table, *, compat: bo
         ImagePlane(wcs, plane, compat=compat),
         np.asarray(table["x"], dtype=np.float64),
         np.asarray(table["y"], dtype=np.float64),
-        np.asarray(table["weight"], dtype=np.float64) if "weight" in table.colnames else None,
+        weight,
         box,
     )
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from webbweave.resample.tangent import TangentPlane
 from webbweave.tweakreg.joint_noise import (
     LEAST_SIGMA,
     scatter,
@@ -25,6 +24,7 @@ from webbweave.tweakreg.joint_noise import (
 )
 from webbweave.tweakreg.joint_system import N_PARAMETERS, JointSystem, Solved, transformation
 from webbweave.tweakreg.overlap import connected_groups
+from webbweave.wcs.tangent import TangentPlane
 
 __all__ = ["GroupFit", "JointSolution", "ReferenceStars", "solve_joint"]
 

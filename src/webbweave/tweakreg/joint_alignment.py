@@ -16,13 +16,13 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.stats import poisson
 
-from webbweave.resample.tangent import TangentPlane
 from webbweave.tweakreg.joint import JointSolution, ReferenceStars, solve_joint
 from webbweave.tweakreg.merge import merge_detections, mutual_neighbours
+from webbweave.tweakreg.offsets import log_chance
 from webbweave.tweakreg.reference import ReferenceCatalog
-from webbweave.tweakreg.sky import chord, unit_vectors
+from webbweave.wcs.sky import chord, unit_vectors
+from webbweave.wcs.tangent import TangentPlane
 
 __all__ = ["JointAlignment", "align_jointly"]
 
@@ -206,7 +206,7 @@ def _lucky_groups(
         tree = cKDTree(unit_vectors(solution.ra[own], solution.dec[own]))
         inner, outer = tree.count_neighbors(cKDTree(tips), [near, far])
         expected = (outer - inner) * chord(radius) ** 2 / (far**2 - near**2)
-        if poisson.sf(fit.n_used - 1, expected) > _CHANCE:
+        if log_chance(fit.n_used, expected) > math.log(_CHANCE):
             lucky.append(index)
     return lucky
 

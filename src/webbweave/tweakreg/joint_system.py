@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from webbweave.resample.tangent import TangentPlane, mean_direction
-from webbweave.tweakreg.sky import ARCSEC_PER_RADIAN, local_axes, sky_position, unit_vectors
+from webbweave.wcs.sky import ARCSEC_PER_RADIAN, local_axes, sky_position, unit_vectors
+from webbweave.wcs.tangent import TangentPlane, mean_direction
 
 __all__ = ["N_PARAMETERS", "Equations", "JointSystem", "Solved", "transformation"]
 

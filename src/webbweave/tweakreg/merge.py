@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from webbweave.tweakreg.sky import chord, sky_position, unit_vectors
+from webbweave.wcs.sky import chord, sky_position, unit_vectors
 
 __all__ = ["StarList", "merge_detections", "mutual_neighbours"]
 

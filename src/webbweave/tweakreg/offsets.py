@@ -11,7 +11,7 @@ from scipy.special import gammainc, gammaln
 
 from webbweave._kernels import offset_histogram as kernel
 
-__all__ = ["FALSE_ALARM", "OffsetPeak", "find_peak", "offset_histogram"]
+__all__ = ["FALSE_ALARM", "OffsetPeak", "find_peak", "log_chance", "offset_histogram"]
 
 #: A peak counts if noise alone would show one as high, anywhere in the histogram, in one of so
 #: many searches.
@@ -150,7 +150,7 @@ def find_peak(
         box = _Box(row, column, width, size)
         pairs, level = float(box_sums[row, column]), _background(sums, box)
         excess = _dispersion(sums, box)
-        found.append((_log_chance(pairs / excess, level / excess), box, pairs, level))
+        found.append((log_chance(pairs / excess, level / excess), box, pairs, level))
     chance, box, pairs, level = min(found, key=lambda item: (item[0], item[1].width))
     middle = (size - 1) // 2
     y, x = _centroid(counts, box, level)
@@ -255,10 +255,26 @@ def _dispersion(sums: NDArray[np.float64], box: _Box) -> float:
     return max(1.0, 0.5 * float(np.nanmean(steps**2)) / mean)
 
 
-def _log_chance(pairs: float, level: float) -> float:
-    """Return the logarithm of the chance of so many pairs or more (Poisson's law)."""
+def log_chance(pairs: float, level: float) -> float:
+    """
+    Find the chance of so many pairs or more by Poisson's law.
+
+    Parameters
+    ----------
+    pairs : float
+        The number.
+    level : float
+        The number that is expected.
+
+    Returns
+    -------
+    float
+        The natural logarithm of the chance, which does not underflow; NaN of NaN.
+    """
     if pairs <= 0:
         return 0.0
+    if level <= 0:
+        return -math.inf
     chance = float(gammainc(pairs, level))
     if chance > 0:
         return math.log(chance)

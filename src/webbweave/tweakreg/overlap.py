@@ -15,8 +15,8 @@ import shapely
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from webbweave.resample.tangent import TangentPlane, mean_direction
-from webbweave.tweakreg.sky import ARCSEC_PER_RADIAN, unit_vectors
+from webbweave.wcs.sky import ARCSEC_PER_RADIAN, unit_vectors
+from webbweave.wcs.tangent import TangentPlane, mean_direction
 
 __all__ = [
     "SkyPolygon",

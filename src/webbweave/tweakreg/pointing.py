@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from webbweave.resample.tangent import TangentPlane, mean_direction
 from webbweave.tweakreg.image_plane import ImagePlane
 from webbweave.tweakreg.linear import decompose
 from webbweave.tweakreg.overlap import SkyPolygon, source_hull
 from webbweave.tweakreg.v2v3_plane import LinearCorrection
+from webbweave.wcs.tangent import TangentPlane, mean_direction
 
 __all__ = [
     "UNMOVED",

@@ -21,7 +21,7 @@ from astropy.time import Time
 from numpy.typing import NDArray
 
 from webbweave.errors import InputError, MissingColumnsError
-from webbweave.tweakreg.sky import local_axes, sky_position
+from webbweave.wcs.sky import local_axes, sky_position
 
 __all__ = ["ReferenceCatalog", "decimal_year", "move_stars", "reference_catalog"]
 

@@ -8,12 +8,12 @@ import numpy as np
 from astropy.table import Table
 
 from webbweave.errors import MissingColumnsError
-from webbweave.resample.tangent import TangentPlane
-from webbweave.tweakreg.alignment import Alignment, GroupOutcome, with_groups
 from webbweave.tweakreg.grouping import group_images
+from webbweave.tweakreg.outcomes import Alignment, GroupOutcome, with_groups
 from webbweave.tweakreg.pointing import UNMOVED, ImageSources, SkyMove, describe_move, moved
 from webbweave.tweakreg.stages import StageFit
 from webbweave.tweakreg.v2v3_plane import LinearCorrection
+from webbweave.wcs.tangent import TangentPlane
 
 __all__ = ["apply_table", "check_solution"]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import poisson
 
 from webbweave.tweakreg.fitting import LinearFit, iter_linear_fit
 from webbweave.tweakreg.linear import MIN_POINTS, NotEnoughPointsError, SingularMatrixError
 from webbweave.tweakreg.matching import Match, SourceConfusionError, XYXYMatch
+from webbweave.tweakreg.offsets import log_chance
 from webbweave.tweakreg.v2v3_plane import LinearCorrection
 
 __all__ = ["Fitted", "MatchOptions", "StageFit", "fit_lists"]
@@ -214,7 +214,7 @@ def fit_lists(
         return _failed(match.reason, options, match)
     if n < options.minobj:
         return _failed(f"not enough matches: {n}, expected {options.minobj}", options, match)
-    if not options.compat and poisson.sf(n - 1, match.expected_chance) > CHANCE:
+    if not options.compat and log_chance(n, match.expected_chance) > math.log(CHANCE):
         return _failed(
             f"no more matches than by chance: {n}, {match.expected_chance:.3g} by chance",
             options,

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from webbweave.resample.tangent import TangentPlane, mean_direction
 from webbweave.tweakreg.absolute import LEAST_MERGING
-from webbweave.tweakreg.alignment import Alignment, GroupOutcome
 from webbweave.tweakreg.merge import merge_detections, mutual_neighbours
 from webbweave.tweakreg.offsets import OffsetPeak, find_peak, offset_histogram
+from webbweave.tweakreg.outcomes import Alignment, GroupOutcome
 from webbweave.tweakreg.overlap import SkyPolygon
 from webbweave.tweakreg.pointing import UNMOVED, ImageSources, detections
 from webbweave.tweakreg.stages import MatchOptions
 from webbweave.tweakreg.v2v3_plane import LinearCorrection
+from webbweave.wcs.tangent import TangentPlane, mean_direction
 
 __all__ = ["AlignmentSummary", "ImageSummary", "summarise_alignment"]
 
@@ -156,7 +156,6 @@ def summarise_alignment(
     found: list[ImageSummary | None] = [None] * len(images)
     for group, outcome in zip(alignment.groups, alignment.outcomes, strict=True):
         for i in group.members:
-            # With compat, the catalog is not kept.
             on_catalog = field.reference is not None and outcome.absolute is not None
             stars = field.reference if on_catalog else None
             stars = field.others(group.members) if stars is None else stars

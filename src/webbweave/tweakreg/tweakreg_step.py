@@ -11,10 +11,10 @@ from astropy.table import Table
 from webbweave.datamodels import ModelList, save_table
 from webbweave.parallel import thread_count
 from webbweave.stpipe import WeaveStep
-from webbweave.tweakreg.alignment import Alignment, AlignmentOptions
 from webbweave.tweakreg.alignment_products import Recipe, align_members, summary_of
 from webbweave.tweakreg.catalogs import FinderOptions
 from webbweave.tweakreg.image_products import FitsApproximation
+from webbweave.tweakreg.outcomes import Alignment, AlignmentOptions
 from webbweave.tweakreg.stages import MatchOptions
 from webbweave.tweakreg.summary import AlignmentSummary
 

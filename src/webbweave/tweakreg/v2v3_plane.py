@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from webbweave.errors import InputError
-from webbweave.tweakreg.sky import ARCSEC_PER_RADIAN
+from webbweave.wcs.sky import ARCSEC_PER_RADIAN
 
 __all__ = ["LinearCorrection", "V2V3Plane"]
 

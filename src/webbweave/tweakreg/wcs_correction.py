@@ -25,8 +25,8 @@ from gwcs.geometry import CartesianToSpherical, SphericalToCartesian
 from numpy.typing import ArrayLike
 
 from webbweave.errors import InputError
-from webbweave.tweakreg.sky import ARCSEC_PER_RADIAN
 from webbweave.tweakreg.v2v3_plane import LinearCorrection, V2V3Plane
+from webbweave.wcs.sky import ARCSEC_PER_RADIAN
 
 __all__ = [
     "CORRECTED_FRAME",
