@@ -14,6 +14,7 @@ __version__ = _version("webbweave")
 _PUBLIC = {
     "AdaptiveTraceModelStep": "webbweave.adaptive_trace_model",
     "ResampleSpecStep": "webbweave.resample",
+    "SlitGroup": "webbweave.slit_combine",
     "TweakRegStep": "webbweave.tweakreg",
     "WeaveError": "webbweave.errors",
 }
@@ -21,6 +22,7 @@ _PUBLIC = {
 __all__ = [
     "AdaptiveTraceModelStep",
     "ResampleSpecStep",
+    "SlitGroup",
     "TweakRegStep",
     "WeaveError",
     "__version__",

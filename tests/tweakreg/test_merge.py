@@ -8,7 +8,6 @@ import pytest
 from webbweave.tweakreg import XYXYMatch, iter_linear_fit
 from webbweave.tweakreg.merge import (
     StarList,
-    drop_coincidences,
     merge_detections,
     mutual_neighbours,
 )
@@ -140,19 +139,3 @@ def test_neighbours_are_mutual_and_within_the_radius(place):
     assert list(zip(first, second, strict=True)) == [(0, 1), (1, 3), (2, 0)]
     first, second = mutual_neighbours(ra, dec, other_ra, other_dec, 0.3)
     assert len(first) == 0
-
-
-def test_coincidences_in_an_image():
-    x = [0.0, 0.05, 10.0, 10.05, 20.0, 20.05, 30.0, 40.0, 40.08, 40.16]
-    flux = np.array([1.0, 1.9, 1.0, 2.0, 5.0, np.nan, 1.0, 9.0, 2.0, 9.0])
-    ra, dec = on_sky((0.0, 45.0), x, np.zeros(10))
-    expected = [0, 0, 0, 1, 0, 0, 1, 1, 0, 1]
-    np.testing.assert_array_equal(drop_coincidences(ra, dec, flux, 0.1), expected)
-    apart = [0, 0, 0, 0, 0, 0, 1, 0, 0, 0]
-    np.testing.assert_array_equal(drop_coincidences(ra, dec, None, 0.1), apart)
-    assert drop_coincidences(ra, dec, flux, 0.0).all()
-    assert drop_coincidences(ra[:1], dec[:1], flux[:1], 1.0).all()
-    assert drop_coincidences(ra, dec, flux, 0.01).all()
-    np.testing.assert_array_equal(
-        drop_coincidences(ra[:2], dec[:2], np.array([-1.0, -3.0]), 0.1), [False, False]
-    )

@@ -57,8 +57,8 @@ _FLAT, _FLATTEST = 1e-4, 1e-13
 _STEEP = 1e-4
 
 
-# The tolerance while traces still move: half a chi-squared is known to it, parameters to a
-# hundredth of their errors.
+# The tolerance while traces still move, but for the last two rounds: half a chi-squared is known to
+# it, parameters to a hundredth of their errors.
 _ROUGH = 1e-4
 
 # A power of the coordinate along the trace is at least so large: a trace of one column has a scale.
@@ -491,7 +491,7 @@ def fit_all_traces(
         # The others follow the reference: only in the end it matters how well.
         for nod in groups if k == niter - 1 or reference is None else groups[:1]:
             arguments = plain
-            if reference is not None and k < niter - 1 and METHODS[plain.method.lower()]:
+            if reference is not None and k < niter - 2 and METHODS[plain.method.lower()]:
                 arguments = replace(plain, tol=max(plain.tol, _ROUGH))
             if reference is not None and nod != reference:
                 arguments = replace(plain, x0=found[reference].theta, evaluate=True)

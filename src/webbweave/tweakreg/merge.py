@@ -14,11 +14,7 @@ from scipy.spatial import cKDTree
 
 from webbweave.wcs.sky import chord, sky_position, unit_vectors
 
-__all__ = ["StarList", "drop_coincidences", "merge_detections", "mutual_neighbours"]
-
-#: Of two detections in one image that are too close to tell apart, the brighter one is kept if it
-#: outshines the other by this factor: the centroid is then its own.
-_OUTSHINES = 2.0
+__all__ = ["StarList", "merge_detections", "mutual_neighbours"]
 
 
 @dataclass(frozen=True)
@@ -130,46 +126,6 @@ def mutual_neighbours(
     second = nearest[found]
     mutual = back[second] == first
     return first[mutual], second[mutual].astype(np.intp)
-
-
-def drop_coincidences(
-    ra: NDArray[np.float64],
-    dec: NDArray[np.float64],
-    flux: NDArray[np.float64] | None,
-    separation: float,
-) -> NDArray[np.bool_]:
-    """
-    Choose the sources of one image that are not confused with each other.
-
-    Parameters
-    ----------
-    ra, dec : ndarray of float64, shape (n,)
-        Sky positions [degree], finite.
-    flux : ndarray of float64, shape (n,), or None
-        Fluxes in any unit.
-    separation : float
-        Sources closer than this [arcsec] disturb each other's centroids.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        True for the sources to keep: those without close neighbours, and those that are at least
-        twice as bright as each neighbour. Of two of about the same or of unknown flux none is kept.
-    """
-    keep = np.ones(len(ra), dtype=bool)
-    if len(ra) < 2 or separation <= 0:
-        return keep
-    pairs = cKDTree(unit_vectors(ra, dec)).query_pairs(chord(separation), output_type="ndarray")
-    if flux is None:
-        keep[pairs.ravel()] = False
-        return keep
-    one, two = flux[pairs[:, 0]], flux[pairs[:, 1]]
-    with np.errstate(invalid="ignore"):
-        first = (one >= _OUTSHINES * two) & (one > 0)
-        second = (two >= _OUTSHINES * one) & (two > 0)
-    keep[pairs[~first, 0]] = False
-    keep[pairs[~second, 1]] = False
-    return keep
 
 
 def merge_detections(
