@@ -171,7 +171,7 @@ def draw_residuals(image: ImageSummary, *, width: float = 9.6) -> Figure:
         Two panels, each with a scale of its own; north is up, east is left.
     """
     with rc_context(STYLE):
-        figure = new_figure(width, 0.53 * width)
+        figure = new_figure(width, 0.56 * width)
         panels = figure.subplots(1, 2, sharex=True, sharey=True)
         pairs = (("before", image.before, ORANGE), ("after", image.after, BLUE))
         for axes, (title, residual, colour) in zip(panels, pairs, strict=True):
@@ -200,7 +200,8 @@ def _arrows(axes: Axes, image: ImageSummary, residual: NDArray[np.float64], colo
     )
     key = float(_ROUND[np.argmin(np.abs(np.log(_ROUND / typical)))])
     text = f"{key:g} arcsec" if key >= 1 else f"{1000 * key:g} mas"
-    axes.quiverkey(arrows, 0.86, 1.04, key, text, labelpos="W", coordinates="axes")
+    # In a corner, which the outline of a turned detector leaves free.
+    axes.quiverkey(arrows, 0.88, 0.05, key, text, labelpos="W", coordinates="axes")
     axes.set_aspect("equal")
     low, high = image.outline.min(axis=0), image.outline.max(axis=0)
     margin = 0.06 * span
