@@ -6,8 +6,8 @@ The bundled exposures, under other names, stand for those of as many sources, th
 from files to products on disk. Each point is a process of its own, CPU seconds. Then serial,
 threads and processes take turns on the same sources, wall seconds, and their products are compared
 byte by byte. The numbers are written beside the figure; ``--profile`` tells where the time goes.
-Processes are the way to use several cores: threads wait for each other, since three quarters of
-the time are Python's, in reading the exposures and their world coordinates.
+Processes are the way to use several cores: threads wait for each other, since most of the time is
+Python's, in reading the exposures and their world coordinates.
 """
 
 from __future__ import annotations
