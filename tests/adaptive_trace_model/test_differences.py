@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
 
 import numpy as np
 import pytest
 import synthetic_ifu as si
+from differences_page import assert_differences_are_tested
 from synthetic_trace import PIXEL, exact_models, make_scene
 
 from webbweave import AdaptiveTraceModelStep
@@ -343,16 +343,4 @@ def test_t13_threads_for_everything():
 
 
 def test_every_difference_is_on_the_page_with_its_test(repository):
-    page = (repository / "docs" / "differences.rst").read_text(encoding="utf-8")
-    part = page.split("\nadaptive_trace_model\n-----")[1].split("\ntweakreg\n-----")[0]
-    rows = re.findall(r"\* - T(\d+)$(.*?)(?=\n   \* - |\n\n\S|\Z)", part, re.M | re.S)
-    assert {int(number) for number, _ in rows} == set(range(1, 26))
-    assert len(rows) == 25
-    for number, text in rows:
-        assert re.search(r"``test_\w+``", text), f"T{number}"
-    folders = (repository / "tests" / name for name in ("adaptive_trace_model", "peers"))
-    sources = [path.read_text("utf-8") for folder in folders for path in folder.glob("test_*.py")]
-    existing = {name for text in sources for name in re.findall(r"^def (test_\w+)", text, re.M)}
-    named = set(re.findall(r"``(test_\w+)``", part))
-    assert named <= existing
-    assert {name for name in existing if re.match(r"test_t\d", name)} <= named
+    assert_differences_are_tested(repository, "adaptive_trace_model", "T", 25)

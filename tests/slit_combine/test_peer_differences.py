@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from differences_page import assert_differences_are_tested
 from slit_arrays import PIXEL_AREA, group_arrays
 from synthetic_slitlet import SHUTTER_SCALE, make_slitlet
 
@@ -560,3 +561,8 @@ def test_s32_the_width_of_the_image(real):
         mean = np.sum(y * profile) / profile.sum()
         widths.append(np.sqrt(np.sum((y - mean) ** 2 * profile) / profile.sum()))
     assert widths == pytest.approx([1.06, 0.89], abs=0.01)
+
+
+def test_every_difference_is_on_the_page_with_its_test(repository):
+    # S16 is about the tests of the peer.
+    assert_differences_are_tested(repository, "SlitGroup", "S", 32, untested=[16])

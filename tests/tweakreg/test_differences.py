@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from astropy.table import Table
+from differences_page import assert_differences_are_tested
 from dithered_models import exposures
 from star_fields import errors_of, star_grid
 from synthetic_image_wcs import SIZE, WCSINFO, image_wcs
@@ -454,3 +455,7 @@ def test_a23_which_group_is_the_reference(tmp_path):
         assert step.fit_table["relative_status"].tolist() == ["REFERENCE", "SUCCESS", "SUCCESS"]
     joint, _ = align(field, method="joint")
     assert joint.fit_table["relative_status"].tolist() == ["SUCCESS"] * 3
+
+
+def test_every_difference_is_on_the_page_with_its_test(repository):
+    assert_differences_are_tested(repository, "tweakreg", "A", 25)
