@@ -173,7 +173,7 @@ def test_quiet_tells_what_failed(files, tmp_path, capsys):
     ("make", "said"),
     [
         (lambda files, _: [*files, files[0]], "is given twice"),
-        (lambda files, tmp: [*files, tmp / "none.fits"], "cannot be read"),
+        (lambda files, tmp: [*files, tmp / "none.fits"], "none.fits: no such file"),
         (lambda files, _: [*files, "--do-gratings", "G140M"], "none of 3 exposures is of G140M"),
         (lambda files, _: [*files, "--join", "0,99"], "asks for more pieces"),
         (lambda files, _: [*files, "--cores", "many"], "maximum_cores: expected"),

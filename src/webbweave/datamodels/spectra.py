@@ -95,6 +95,8 @@ def exposure_cards(path: str | Path) -> CardTexts:
         primary, image = _two_headers(Path(path))
     except KeyError as error:
         raise InputError(f"{path}: has no extension SCI") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
     except (OSError, TypeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as FITS: {error}") from error
     own = {line[:8].rstrip() for line in image}
@@ -165,6 +167,8 @@ def header_value(path: str | Path, *names: str) -> tuple[Any, ...]:
         with fits.open(path, memmap=True, lazy_load_hdus=True) as hdus:
             header = hdus[0].header
             return tuple(header.get(name) for name in names)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
     except (OSError, TypeError) as error:
         raise InputError(f"{path}: cannot be read as FITS: {error}") from error
 
