@@ -67,7 +67,7 @@ def test_fit_is_that_of_the_peer(peer_stack, peer_results, method):
         for name in ("snum", "svnum", "sden", "smod"):
             expected = stored[f"fit{nod}__{name}"]
             scale = np.nanmax(np.abs(expected))
-            np.testing.assert_allclose(fit[name], expected, atol=1e-5 * scale)
+            np.testing.assert_allclose(fit[name], expected, atol=1e-6 * scale)
 
 
 def test_fit_of_a_tabulated_profile_is_that_of_the_peer(peer_stack, peer_tables):
