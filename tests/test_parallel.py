@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from webbweave.parallel import run_in_order, run_ranges, thread_count
+from webbweave.parallel import run_in_order, run_ranges, thread_count, worker_processes
 
 
 class Now:
@@ -115,6 +117,24 @@ def test_items_are_let_go_one_after_the_other():
     for _ in run_in_order(lambda _: gc.collect(), items()):
         most = max(most, len(alive))
     assert most <= 2
+
+
+def test_worker_processes(monkeypatch):
+    with worker_processes(1) as pool:
+        assert pool is None
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    with worker_processes(2) as pool:
+        assert list(run_in_order(abs, [-1, 2, -3], executor=pool)) == [1, 2, 3]
+        found = pool.submit(os.getenv, "OMP_NUM_THREADS").result()
+        assert found == "1"
+        assert pool.submit(os.getenv, "MKL_NUM_THREADS").result() == "3"
+        assert pool.submit(os.getpid).result() != os.getpid()
+        ignored = pool.submit(signal.getsignal, signal.SIGINT).result()
+    assert ignored == signal.SIG_IGN
+    assert "OMP_NUM_THREADS" not in os.environ
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        pool.submit(abs, 1)
 
 
 def test_ranges_cover_everything_once():

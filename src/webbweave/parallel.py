@@ -1,18 +1,25 @@
-"""The one place that knows threads and executors: ranges or items of work are spread over them."""
+"""The one place that knows threads, processes and executors, over which work is spread."""
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["Submits", "run_in_order", "run_ranges", "thread_count"]
+__all__ = ["Submits", "run_in_order", "run_ranges", "thread_count", "worker_processes"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+#: What tells the libraries of linear algebra how many threads to use, before they are loaded.
+_THREADS_OF_LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 _FRACTIONS = {"none": 0.0, "quarter": 0.25, "half": 0.5, "all": 1.0}
 
@@ -71,6 +78,47 @@ def run_ranges(work: Callable[[int, int], None], size: int, threads: int = 1) ->
     with ThreadPoolExecutor(threads) as pool:
         for future in [pool.submit(work, *edge) for edge in pairwise(edges)]:
             future.result()
+
+
+@contextmanager
+def worker_processes(count: int) -> Iterator[Executor | None]:
+    """
+    Start processes for work that is mostly Python, which threads do one at a time.
+
+    They are started afresh (``spawn``): a script that gets here needs the guard
+    ``if __name__ == "__main__"``. They log as this process does, leave interrupts to it, and use
+    one thread each for linear algebra, unless the environment says otherwise.
+
+    Parameters
+    ----------
+    count : int
+        Number of processes.
+
+    Yields
+    ------
+    Executor or None
+        Where to submit work, for `run_in_order`; None with one process: that is this one.
+    """
+    if count <= 1:
+        yield None
+        return
+    pool = ProcessPoolExecutor(
+        count,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin_worker,
+        initargs=(logging.getLogger().getEffectiveLevel(),),
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker(level: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in _THREADS_OF_LIBRARIES:
+        os.environ.setdefault(name, "1")
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=level)
 
 
 class Submits(Protocol):

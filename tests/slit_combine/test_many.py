@@ -37,6 +37,18 @@ def test_sources_in_threads_are_those_of_one_after_the_other(example_files, tmp_
     assert "gone_phot.fits" in serial[1].failure
 
 
+def test_sources_in_processes_are_those_of_one_after_the_other(example_files, tmp_path):
+    files = [str(path) for path in example_files]
+    sources = {"one": files, "gone": ["gone_phot.fits"], "two": files[:2]}
+    serial = list(extract_sources(sources, tmp_path / "a", **QUICK))
+    processes = list(extract_sources(sources, tmp_path / "b", maximum_cores=2, **QUICK))
+    assert [result.target for result in processes] == list(sources)
+    for one, other in zip(serial, processes, strict=True):
+        for path, beside in zip(one.paths, other.paths, strict=True):
+            assert path.read_bytes() == beside.read_bytes()
+    assert [bool(result.failure) for result in processes] == [False, True, False]
+
+
 def test_tasks_and_results_travel(tmp_path):
     task = ExtractTask("none", ("none_phot.fits",), str(tmp_path), QUICK)
     result = pickle.loads(pickle.dumps(extract_one_source(pickle.loads(pickle.dumps(task)))))

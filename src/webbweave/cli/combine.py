@@ -86,7 +86,7 @@ def _combine(options: argparse.Namespace) -> int:
     from webbweave.parallel import thread_count
 
     given = given_parameters(options, combine_parameters())
-    threads = thread_count(given.pop("maximum_cores", None))
+    processes = thread_count(given.pop("maximum_cores", None))
     folder = Path(options.output_dir or Path(options.files[0]).parent)
     work = _Work(Progress(bar=not options.quiet))
     with noted_interrupts(work.progress):
@@ -96,7 +96,7 @@ def _combine(options: argparse.Namespace) -> int:
         summaries, written = [], []
         total = len(sources)
         figures = bool(options.report or options.pictures)
-        made = _combine_sources(sources, arguments, work.progress, threads, figures=figures)
+        made = _combine_sources(sources, arguments, work.progress, processes, figures=figures)
         for summary, files in work.progress.track(made, "combining", total):
             summaries.append(summary)
             written += files
@@ -143,7 +143,7 @@ def _combine_sources(
     sources: Mapping[str, Mapping[str, Sequence[str]]],
     arguments: Mapping[str, Any],
     progress: Progress,
-    threads: int = 1,
+    processes: int = 1,
     *,
     figures: bool = True,
 ) -> Iterator[tuple[Any, list[Path]]]:
@@ -158,7 +158,7 @@ def _combine_sources(
         Further arguments of `extract_spectra`.
     progress : Progress
         Where the time is counted.
-    threads : int, optional
+    processes : int, optional
         How many sources are worked on at a time.
     figures : bool, optional
         Whether summaries hold the arrays of figures.
@@ -170,16 +170,17 @@ def _combine_sources(
     files : list of path
         What was written.
     """
-    from webbweave.parallel import run_in_order
+    from webbweave.parallel import run_in_order, worker_processes
 
     work = partial(_one_source, arguments=arguments, figures=figures)
-    made = run_in_order(work, sources.items(), threads=threads)
-    while True:
-        with progress.stage("combine"):
-            found = next(made, None)
-        if found is None:
-            return
-        yield found
+    with worker_processes(min(processes, len(sources))) as pool:
+        made = run_in_order(work, sources.items(), executor=pool)
+        while True:
+            with progress.stage("combine"):
+                found = next(made, None)
+            if found is None:
+                return
+            yield found
 
 
 def _one_source(

@@ -35,6 +35,9 @@ _OPTIONAL = {
     "pathloss_point": "PATHLOSS_PS",
     "pathloss_uniform": "PATHLOSS_UN",
 }
+#: The WCSs of the slitlets of a visit differ in their numbers only: their grammar is learnt once in
+#: a process. It depends on nothing but their text.
+_TEMPLATES = TemplateCache()
 #: What the arrays of an exposure without a WCS must say in its place.
 _EVALUATED = ("wave", "slit_y")
 
@@ -70,8 +73,7 @@ def open_exposures(
     if not files:
         raise ValueError("files: expected at least one exposure, found an empty list")
     _check_no_repetition(files)
-    templates = TemplateCache()
-    return [open_exposure(item, templates, index) for index, item in enumerate(files)]
+    return [open_exposure(item, _TEMPLATES, index) for index, item in enumerate(files)]
 
 
 def _check_no_repetition(files: Sequence[Any]) -> None:

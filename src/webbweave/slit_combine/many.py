@@ -1,4 +1,4 @@
-"""Many sources, their spectra each, in threads, processes or a cluster."""
+"""Many sources, their spectra each, in processes or a cluster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from webbweave.parallel import Submits, run_in_order, thread_count
+from webbweave.parallel import Submits, run_in_order, thread_count, worker_processes
 from webbweave.slit_combine.extract import extract_spectra
 
 __all__ = ["ExtractResult", "ExtractTask", "extract_one_source", "extract_sources"]
@@ -122,10 +122,11 @@ def extract_sources(
     output_dir : str or path
         Where the products go.
     maximum_cores : str or int, optional
-        Threads, see `webbweave.parallel.thread_count`.
+        Processes, counted as in `webbweave.parallel.thread_count`; see
+        `webbweave.parallel.worker_processes`. They are no threads, since to read the world
+        coordinates of an exposure is work of Python, which threads do one at a time.
     executor : Executor, optional
-        Where to run instead; anything with ``submit``. Processes are faster than threads: to read
-        the world coordinates of an exposure is work of Python, which threads do one at a time.
+        Where to run instead; anything with ``submit``, such as that of a cluster.
     **parameters
         Of `extract_spectra`.
 
@@ -139,10 +140,6 @@ def extract_sources(
         ExtractTask(target, tuple(str(path) for path in files), str(output_dir), parameters)
         for target, files in sources.items()
     ]
-    yield from run_in_order(
-        extract_one_source,
-        tasks,
-        threads=thread_count(maximum_cores),
-        executor=executor,
-        lost=_failed,
-    )
+    count = 1 if executor is not None else min(thread_count(maximum_cores), len(tasks))
+    with worker_processes(count) as pool:
+        yield from run_in_order(extract_one_source, tasks, executor=executor or pool, lost=_failed)
