@@ -104,17 +104,10 @@ count_all(const work *w)
     double wide = w->pairs->reach * w->pairs->bin * SLACK;
 
     for (size_t s = 0; s < w->ref.n_strip; s++) {
-        double bottom = w->ref.y0 + (double)s * w->ref.height;
-        double top = bottom + w->ref.height;
         size_t first, last;
 
-        if (w->ref.start[s] == w->ref.start[s + 1])
+        if (!ww_strips_beside(&w->ref, s, &w->img, wide, &first, &last))
             continue;
-        /* One strip more on either side, for the rounding of the edges. */
-        first = ww_strips_find(&w->img, bottom - wide);
-        last = ww_strips_find(&w->img, top + wide);
-        first -= first > 0;
-        last += last + 1 < w->img.n_strip;
         for (size_t t = first; t <= last; t++)
             count_strips(w, s, t);
     }

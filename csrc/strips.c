@@ -103,6 +103,20 @@ ww_strips_find(const ww_strips *strips, double y)
     return s < (double)strips->n_strip ? (size_t)s : strips->n_strip - 1;
 }
 
+int
+ww_strips_beside(const ww_strips *strips, size_t s, const ww_strips *others,
+                 double wide, size_t *first, size_t *last)
+{
+    double bottom = strips->y0 + (double)s * strips->height;
+    double top = bottom + strips->height;
+
+    *first = ww_strips_find(others, bottom - wide);
+    *last = ww_strips_find(others, top + wide);
+    *first -= *first > 0;
+    *last += *last + 1 < others->n_strip;
+    return strips->start[s] < strips->start[s + 1];
+}
+
 size_t
 ww_strips_from(const ww_strips *strips, size_t begin, size_t end, double x)
 {

@@ -48,6 +48,13 @@ ww_strips_free(ww_strips *strips);
 size_t
 ww_strips_find(const ww_strips *strips, double y);
 
+/* The strips of others, first to last, that may hold points within wide of
+ * strip s of strips along y; one more on either side, for the rounding of the
+ * edges. Returns 0 if strip s is empty. */
+int
+ww_strips_beside(const ww_strips *strips, size_t s, const ww_strips *others,
+                 double wide, size_t *first, size_t *last);
+
 /* The first point from begin to end - 1, all of one strip, whose x is not
  * below a value; end if there is none. */
 size_t

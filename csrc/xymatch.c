@@ -100,17 +100,11 @@ visit_all(work *w)
     double wide = w->tolerance * SLACK;
 
     for (size_t s = 0; s < w->ref_strips.n_strip; s++) {
-        double bottom = w->ref_strips.y0 + (double)s * w->ref_strips.height;
-        double top = bottom + w->ref_strips.height;
         size_t first, last;
 
-        if (w->ref_strips.start[s] == w->ref_strips.start[s + 1])
+        if (!ww_strips_beside(&w->ref_strips, s, &w->img_strips, wide, &first,
+                              &last))
             continue;
-        /* One strip more on either side, for the rounding of the edges. */
-        first = ww_strips_find(&w->img_strips, bottom - wide);
-        last = ww_strips_find(&w->img_strips, top + wide);
-        first -= first > 0;
-        last += last + 1 < w->img_strips.n_strip;
         for (size_t t = first; t <= last; t++)
             visit_strips(w, s, t);
     }

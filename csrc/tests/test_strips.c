@@ -70,6 +70,28 @@ test_find_and_from(void)
 }
 
 static void
+test_strips_beside(void)
+{
+    static const double x[3] = {1, 2, 3}, y[3] = {10, 10, 17};
+    static const double other_y[2] = {0, 19};
+    size_t first, last;
+    ww_strips s, others;
+
+    assert(ww_strips_make(&s, x, y, 3, 3.5) == WW_OK); /* from 10, 13.5, 17 */
+    assert(ww_strips_make(&others, x, other_y, 2, 10) == WW_OK); /* 0, 10 */
+    assert(s.n_strip == 3 && others.n_strip == 2);
+    assert(ww_strips_beside(&s, 0, &others, 1, &first, &last));
+    assert(first == 0 && last == 1);
+    assert(!ww_strips_beside(&s, 1, &others, 1, &first, &last));
+    assert(ww_strips_beside(&others, 0, &s, 0, &first, &last));
+    assert(first == 0 && last == 1); /* up to 10, and one more */
+    assert(ww_strips_beside(&others, 1, &s, 3.6, &first, &last));
+    assert(first == 0 && last == 2);
+    ww_strips_free(&s);
+    ww_strips_free(&others);
+}
+
+static void
 test_extremes(void)
 {
     static const double x[3] = {0, 1, 2}, y[3] = {-1.7e308, 0, 1.7e308};
@@ -107,6 +129,7 @@ main(void)
     test_points_are_sorted(100.0);
     test_order_of_equal_points();
     test_find_and_from();
+    test_strips_beside();
     test_extremes();
     test_errors();
     return 0;
