@@ -6,13 +6,23 @@ import gc
 import weakref
 
 import pytest
+from stdatamodels.jwst.datamodels import ImageModel
 
-from webbweave.garbage import collector_paused, old_objects_spared
+from webbweave.garbage import Remembered, collector_paused, old_objects_spared
+from webbweave.stpipe import WeaveStep
 
 
 class Knot:
     def __init__(self):
         self.me = self
+
+
+@pytest.fixture
+def without_collector():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def test_paused_and_resumed():
@@ -72,3 +82,59 @@ def test_objects_that_others_froze_stay_frozen():
         assert gc.get_freeze_count() > 0
     finally:
         gc.unfreeze()
+
+
+def test_what_is_remembered_counts_until_it_is_known_to_be_in_use():
+    memory = Remembered()
+    things = [Knot() for _ in range(3)]
+    for thing in (*things, things[0]):
+        memory.add(thing, 100, 7)
+    assert memory.lost_bytes() == 300
+    assert memory.lost_bytes(held=things[:1]) == 200
+    del thing, things[2]  # in a cycle: it is still there
+    assert memory.lost_bytes(held=things) == 100
+    memory.collect()
+    assert memory.lost_bytes() == 0
+    things[1].me = None
+    del things[1]  # in no cycle any more, but what was in it may be
+    assert memory.lost_bytes() == 7
+    things.append(Knot())
+    memory.add(things[-1], 100, 7)
+    assert memory.lost_bytes(held=things[-1:]) == 7
+    assert memory.lost_bytes() == 107
+
+
+def test_much_old_garbage_is_collected_first():
+    gc.collect()
+    for n_bytes in (10**6, 10**9):
+        old = Knot()
+        alive = weakref.ref(old)
+        del old
+        with old_objects_spared(n_bytes):
+            assert (alive() is None) == (n_bytes > 10**6)
+    gc.collect()
+
+
+class Idle(WeaveStep):
+    def process(self, init):
+        return init
+
+
+def test_steps_one_after_the_other_leave_bounded_garbage(without_collector):
+    alive = []
+    for _ in range(30):
+        model = ImageModel((4, 4))
+        model.knot = Knot()
+        alive.append(weakref.ref(model.knot))
+        Idle().run(model)
+        del model
+    assert sum(reference() is not None for reference in alive) < 10
+
+
+def test_models_in_use_are_not_collected_again_and_again(without_collector, monkeypatch):
+    models = [ImageModel((4, 4)) for _ in range(10)]
+    count = []
+    monkeypatch.setattr("webbweave.stpipe._MODELS.collect", lambda: count.append(1))
+    for _ in range(20):
+        Idle().run(models)
+    assert len(count) <= 1  # for what other tests have left

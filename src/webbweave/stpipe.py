@@ -13,8 +13,8 @@ from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe import Step
 from stpipe.config_parser import ConfigObj
 
-from webbweave.datamodels import Inputs, collect_inputs, open_model, save_model
-from webbweave.garbage import old_objects_spared
+from webbweave.datamodels import Inputs, collect_inputs, loaded_bytes, open_model, save_model
+from webbweave.garbage import Remembered, old_objects_spared
 from webbweave.progress import Progress
 
 __all__ = ["HOUSEKEEPING", "KNOWN_SUFFIXES", "WeaveStep", "strip_suffix"]
@@ -84,6 +84,18 @@ def _has_reference_server() -> bool:
 HOUSEKEEPING = frozenset(
     line.split("=")[0].strip() for line in Step.spec.splitlines() if "=" in line
 ) | {"maximum_cores"}
+
+
+#: What steps were given, and what they made.
+_MODELS = Remembered()
+#: Metadata with a WCS are some 10^5 small objects, full of reference cycles.
+_BYTES_OF_METADATA = 10_000_000
+
+
+def _models_in(argument: Any) -> list[JwstDataModel]:
+    several = isinstance(argument, Sequence) and not isinstance(argument, str)
+    items = argument if several else [argument]
+    return [item for item in items if isinstance(item, JwstDataModel)]
 
 
 class WeaveStep(Step):
@@ -161,8 +173,12 @@ class WeaveStep(Step):
         object
             What ``process`` and the hooks return.
         """
-        with old_objects_spared():
-            return super().run(*args)
+        given = [model for argument in args for model in _models_in(argument)]
+        with old_objects_spared(_MODELS.lost_bytes(given), _MODELS.collect):
+            result = super().run(*args)
+        for model in (*given, *_models_in(result)):
+            _MODELS.add(model, loaded_bytes(model) + _BYTES_OF_METADATA, _BYTES_OF_METADATA)
+        return result
 
     def collect(self, init: Any) -> Inputs:
         """

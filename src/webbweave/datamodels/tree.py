@@ -23,6 +23,7 @@ __all__ = [
     "copy_metadata",
     "get_path",
     "header_entries",
+    "loaded_bytes",
     "replace_leaves",
     "set_path",
     "shallow_copy",
@@ -52,6 +53,30 @@ def tree_of(model: JwstDataModel) -> dict[str, Any]:
     """
     tree: dict[str, Any] = model._instance
     return tree
+
+
+def loaded_bytes(model: JwstDataModel) -> int:
+    """
+    Add up the arrays of a model.
+
+    Parameters
+    ----------
+    model : `~stdatamodels.jwst.datamodels.JwstDataModel`
+        Any data model.
+
+    Returns
+    -------
+    int
+        Bytes of them and of those of its slits.
+    """
+    trees = [tree_of(model), *tree_of(model).get("slits", ())]
+    return sum(
+        value.nbytes
+        for tree in trees
+        if isinstance(tree, Mapping)
+        for value in tree.values()
+        if isinstance(value, np.ndarray)
+    )
 
 
 def get_path(tree: Mapping[str, Any], path: str, default: Any = None) -> Any:
