@@ -13,6 +13,7 @@ from webbweave.slit_combine.extended import (
     extended_flux_calibration,
     fixed_slit_profile,
     is_extended,
+    lacks_quadrant,
     shutter_flat_values,
 )
 from webbweave.slit_combine.inputs import open_exposure
@@ -127,3 +128,25 @@ def test_group_of_extended_spectra():
     assert both.mean() > 0.3
     corr = made.phot_corr / without.phot_corr / made.sflat_data
     np.testing.assert_allclose(made.sci[both], (without.sci * corr)[both], rtol=1e-10)
+
+
+def test_group_of_extended_spectra_whose_shutter_is_not_known(caplog):
+    arrays = group_arrays(make_slitlet(2, shape=(25, 64)))
+    for one in arrays:
+        one["quadrant"] = 2
+        one["meta"]["ref_file"] = EXTENDED
+    del arrays[1]["quadrant"]
+    options = {"sky_file": None, "with_extra_dq": False, "slit_hotpix_kwargs": None}
+    with caplog.at_level("WARNING", "webbweave"):
+        made = SlitGroup.from_arrays(arrays, **options)
+    assert made.sflat_data is None  # of none of the exposures
+    assert made.normalization is None
+    assert {"s-flat", "normalisation"} <= set(made.meta["skipped"].split(", "))
+    assert "the group has no s-flat" in caplog.text
+    gratings = exposure(quadrant=None), exposure(quadrant=2)
+    assert [lacks_quadrant(one) for one in gratings] == [
+        bool(reference.sensitivity_table("G395M", "F290LP").quadrants),
+        False,
+    ]
+    assert not lacks_quadrant(exposure(quadrant=None, extended=False))
+    assert not lacks_quadrant(exposure(quadrant=None, fixed_slit=True))

@@ -153,3 +153,30 @@ def test_bad_input_is_refused():
     np.testing.assert_array_equal(
         outside_limits(np.array([-1.0, 0, 1, np.nan]), [[-1, 0.5]]), [True, False, True, True]
     )
+
+
+def test_functions_are_dropped_whatever_the_noise():
+    """Whether pixels tell of a function depends on where they are, not on what is in them."""
+    slit = make_slitlet(4)
+    known = GRID, 1e3 ** np.linspace(-1, 1, GRID.size)
+    plain, scaled = run(slit, df=21), run(slit, df=21, sky_arrays=known)
+    np.testing.assert_array_equal(plain.kept, scaled.kept)
+    assert 4 < np.count_nonzero(plain.kept) < 21
+
+
+def test_variances_beyond_percentiles_are_not_masked():
+    slit = make_slitlet(4)
+    counted = run(slit, var_percentiles=(-5, -5))
+    shares = run(slit, var_percentiles=(5, 95))
+    assert counted.flagged.sum() >= 10
+    assert shares.used.sum() < 0.95 * counted.used.sum()
+    assert shares.flagged.sum() < 5  # outliers only
+
+
+def test_a_known_sky_is_compared_with_the_pixels():
+    slit = make_slitlet(4)
+    slit.sci[0, 40] = 0.79
+    known = GRID, 0.4 + 0.1 * np.sin(2 * GRID)
+    one = run(slit, df=-1, sky_arrays=known, absolute_threshold=0.2, mask_yslit=[])
+    assert not one.used[0, 40]
+    assert one.used.sum() > 500

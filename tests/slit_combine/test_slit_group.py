@@ -14,7 +14,13 @@ from synthetic_slitlet import make_slitlet
 
 from webbweave.datamodels import read_model
 from webbweave.errors import InputError
-from webbweave.slit_combine import MaskBit, SlitGroup, reference, set_lookup_prf
+from webbweave.slit_combine import (
+    MaskBit,
+    SlitGroup,
+    combine_grating_group,
+    reference,
+    set_lookup_prf,
+)
 
 #: The middle shutter of each exposure, counted from that of the source.
 STEPS = {"x11": -1, "1x1": 0, "11x": 1}
@@ -438,6 +444,31 @@ def test_normalisation_scales_flux_and_variance(make, group):
         group.var_total[both], plain_group.var_total[both] * factor**2, rtol=1e-12
     )
     assert plain_group.normalization is None
+
+
+@pytest.mark.parametrize("compat", [False, True])
+@pytest.mark.parametrize("entry", ["quadrant", "xcen", "ycen"])
+def test_headers_that_do_not_say_the_shutter(slitlet, entry, compat, caplog):
+    """As of early versions of the pipeline: no normalisation of any exposure, and that is said."""
+    exposures = [{**exposure, "quadrant": 2} for exposure in group_arrays(slitlet)]
+    whole = SlitGroup.from_arrays(exposures, **PLAIN, compat=compat)
+    assert whole.normalization is not None
+    del exposures[0][entry]
+    with caplog.at_level(logging.WARNING, "webbweave"):
+        made = SlitGroup.from_arrays(exposures, **PLAIN, compat=compat)
+    assert "nrs1_phot.fits: its shutter is not known, the group is not normalised" in caplog.text
+    assert made.normalization is None
+    assert made.meta["skipped"] == "PATHLOSS_UN, normalisation"
+    used = made.mask & whole.mask
+    np.testing.assert_allclose((made.sci * whole.normalization)[used], whole.sci[used], rtol=2e-7)
+    made.fit_all_traces(degree=0, evaluate=True, x0=[6.0, 0.3], verbose=False)
+    header = combine_grating_group({"a": made}, ["a"])["SPEC1D"].header
+    assert "SHUTTRQ" in header
+
+
+def test_headers_with_a_shutter_that_is_no_number(slitlet):
+    with pytest.raises(InputError, match=r"entry quadrant: expected a number, found 'second'"):
+        SlitGroup.from_arrays(changed(slitlet, quadrant="second"), **PLAIN)
 
 
 def test_path_loss_is_undone(make, group):

@@ -116,6 +116,36 @@ def test_fit_sky_and_bars_are_those_of_the_peer(shared_dir, example_files):
     assert (result.chi2_init, result.fun) == pytest.approx((6150.9, 6140.8), abs=0.05)
 
 
+def test_fit_without_differences_is_that_of_the_peer(example_files):
+    """The sky is fitted by the constructor, which looks for outliers again after that."""
+    options = {**TEST_OPTIONS, "diffs": False, "estimate_sky_kwargs": {}}
+    group = SlitGroup(example_files, "1345_933", compat=True, **options)
+    assert np.count_nonzero(group.mask) == 13863
+    fit = group.fit_all_traces(
+        niter=4, degree=0, initial_sigma=7, with_bounds=False, force_positive=False, tol=1e-8
+    )
+    assert fit[2]["sigma"] == pytest.approx(0.66605, abs=1e-4)
+    assert fit[2]["trace_coeffs"] == pytest.approx([0.82695], abs=1e-4)
+    assert fit[2]["chi2_fit"] == pytest.approx(3808.7969470, rel=1e-8)
+
+
+#: Functions of a sky that msaexp 0.9.17 keeps, with and without the sky of the visit: of so many.
+KEPT = {
+    **{7: (6, 6), 9: (8, 8), 12: (10, 10), 20: (15, 15), 33: (25, 25)},
+    **{51: (37, 37), 65: (46, 46), 110: (77, 77)},
+}
+
+
+def test_functions_of_the_sky_are_those_of_the_peer(example_files):
+    for k, sky_file in enumerate(("read", None)):
+        group = SlitGroup(example_files, "1345_933", compat=True, sky_file=sky_file)
+        mask = group.mask.copy()
+        for df, kept in KEPT.items():
+            group.mask, group.meta["global_sky_df"] = mask, df
+            group.estimate_sky(df=df)
+            assert np.count_nonzero(group.sky_data["spl_trim"]) == kept[k], df
+
+
 def test_lookup_fit_is_that_of_the_peer(example_files):
     from webbweave.slit_combine import LookupTablePSF
 

@@ -67,9 +67,11 @@ def test_groups_are_halved_on_request_only(make):
     assert split_visit_groups(files) == whole
     assert split_visit_groups(files, split_uncover=[1810]) == whole
     assert split_visit_groups(files, split_uncover=[2561]) == halves
-    assert split_visit_groups(files, compat=True) == halves
+    assert split_visit_groups(files, compat=True) == whole
+    assert split_visit_groups(files, split_uncover=[2561], compat=True) == halves
     assert split_visit_groups(files, split_uncover=False, compat=True) == whole
-    assert len(split_visit_groups(files[:5], compat=True)) == 1
+    (first, second) = split_visit_groups(files[:5], split_uncover=["2561"]).values()
+    assert (len(first), len(second)) == (3, 2)
 
 
 def test_no_files_no_groups(tmp_path):

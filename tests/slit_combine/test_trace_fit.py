@@ -79,12 +79,12 @@ def test_fit_of_a_tabulated_profile_is_that_of_the_peer(peer_stack, peer_tables)
     assert fits[2]["chi2_fit"] == pytest.approx(4287.310, abs=2e-3)
 
 
-def test_fit_without_differences_is_about_that_of_the_peer(peer_stack):
-    """The stored sky is there; the pixels that the peer flagged after subtracting it are not."""
+def test_fit_without_differences_is_that_of_the_peer(peer_stack):
+    """With the stored sky and mask; what msaexp 0.9.17 gives if it is run there."""
     fits, _ = fit_all_traces(peer_stack("08_sky", diffs=False), **PEER_FIT)
-    assert fits[2]["sigma"] == pytest.approx(0.66605, abs=2e-3)
-    assert fits[2]["trace_coeffs"] == pytest.approx([0.82695], abs=2e-3)
-    assert fits[2]["chi2_fit"] == pytest.approx(3808.797, rel=0.02)
+    assert fits[2]["sigma"] == pytest.approx(0.667103, abs=1e-4)
+    assert fits[2]["trace_coeffs"] == pytest.approx([0.827674], abs=1e-4)
+    assert fits[2]["chi2_fit"] == pytest.approx(3871.895178, rel=1e-8)
     assert not fits[2]["ineg"].any()
 
 
@@ -167,10 +167,16 @@ def test_wings_are_an_option():
     assert winged.slopes(theta)[0].max() > plain.slopes(theta)[0].max()
 
 
-@pytest.mark.parametrize("center", [0.3, 0.8])
-def test_pulls_of_width_and_centre(center):
+def test_pulls_of_width_and_centre():
+    """
+    Errors are those of the noise, to 10 %.
+
+    The standard deviation of 400 numbers is known to 3.5 %, their mean to 0.05. Seeds are fixed, so
+    that the result is always the same; of 4000 other seeds it is 0.99 for both (docs).
+    """
     pulls = []
-    for seed in range(120):
+    for seed in range(400):
+        center = (0.3, 0.8)[seed % 2]
         case = make_slitlet(seed, shape=(15, 6), nods=[2, 3], center=(center,), read_noise=0.02)
         fit = fit_single_trace(
             stack_of(case).with_trace([[center]] * 2),
@@ -180,15 +186,10 @@ def test_pulls_of_width_and_centre(center):
             options=FREE,
             verbose=False,
         )
-        pulls.append(
-            [
-                (fit["sigma"] - 0.6) / fit["sigma_err"],
-                (fit["trace_coeffs"][0] - center) / fit["trace_err"][0],
-            ]
-        )
-    # A standard deviation of 120 numbers is known to 6.5 %, a mean to 0.09.
-    assert np.std(pulls, axis=0) == pytest.approx([1.0, 1.0], abs=0.13)
-    assert np.mean(pulls, axis=0) == pytest.approx([0.0, 0.0], abs=0.25)
+        offset = fit["trace_coeffs"][0] - center
+        pulls.append([(fit["sigma"] - 0.6) / fit["sigma_err"], offset / fit["trace_err"][0]])
+    assert np.std(pulls, axis=0) == pytest.approx([1.0, 1.0], abs=0.1)
+    assert np.mean(pulls, axis=0) == pytest.approx([0.0, 0.0], abs=0.1)
 
 
 def test_spectra_agree_with_the_truth_within_errors():

@@ -120,10 +120,10 @@ def fit_background_scale(
     df : int
         Number of spline functions, at least 4, or 0 for a constant; with `poly` the degree.
     by_wavelength : bool, optional
-        Knots are equally spaced in wavelength; else between `wsteps`.
+        The functions are of the wavelength; else of the place between `wsteps`.
     wsteps : array_like of float, optional
-        Ascending wavelengths, micron, that the splines take as equally spaced; 17 percentiles of
-        the wavelengths unless given.
+        Ascending wavelengths, micron, that the functions take as equally spaced; 17 percentiles of
+        all wavelengths unless given.
     poly : bool, optional
         Chebyshev polynomials instead of splines.
     mask_yslit : sequence of (float, float), optional
@@ -160,7 +160,7 @@ def fit_background_scale(
     n_pixel = int(np.count_nonzero(used))
     if n_pixel < FEWEST_SCALE_PIXELS:
         return None
-    place, ends = _places(lam, lam[usable], by_wavelength=by_wavelength or poly, wsteps=wsteps)
+    place, ends = _places(lam, lam[usable], by_wavelength=by_wavelength, wsteps=wsteps)
     weight = 1 / variance[used]
     if poly:
         t = 2 * (place - ends[0]) / (ends[1] - ends[0]) - 1
@@ -187,7 +187,7 @@ def _places(
             raise ValueError(f"all pixels have the wavelength {low} micron")
         return np.clip(wave, low, high), (low, high)
     if wsteps is None:
-        steps = np.percentile(valid, np.linspace(0, 100, _N_STEP))
+        steps = np.percentile(wave[np.isfinite(wave)], np.linspace(0, 100, _N_STEP))
     else:
         steps = np.asarray(wsteps, np.float64)
     if steps.ndim != 1 or len(steps) < 2 or not np.all(np.diff(steps) > 0):

@@ -168,3 +168,24 @@ class SlitExposure:
         if not np.isfinite(number):
             raise InputError(f"{self.name}: the entry {path}: expected a number, found {value!r}")
         return number
+
+    def shutter(self) -> tuple[int, float, float] | None:
+        """
+        Tell which shutter of the array the source is in.
+
+        Returns
+        -------
+        tuple of (int, float, float), or None
+            Quadrant, column and row, the entries ``quadrant``, ``xcen`` and ``ycen``; None if the
+            headers do not say, as those of early versions of the pipeline.
+
+        Raises
+        ------
+        InputError
+            If an entry is there, but no number.
+        """
+        names = ("quadrant", "xcen", "ycen")
+        if any(self.get(name) is None for name in names):
+            return None
+        quadrant, xcen, ycen = (self.number(name) for name in names)
+        return round(quadrant), xcen, ycen

@@ -23,6 +23,7 @@ __all__ = [
     "extended_flux_calibration",
     "fixed_slit_profile",
     "is_extended",
+    "lacks_quadrant",
     "shutter_flat_values",
 ]
 
@@ -113,6 +114,27 @@ def extended_flux_calibration(
     relative[~np.isfinite(relative)] = 0
     corr[relative <= threshold * relative.max()] = np.nan
     return corr, CalibrationStatus.APPLIED
+
+
+def lacks_quadrant(exposure: SlitExposure) -> bool:
+    """
+    Tell whether the calibration would differ from quadrant to quadrant, and there is none.
+
+    Parameters
+    ----------
+    exposure : SlitExposure
+        The exposure.
+
+    Returns
+    -------
+    bool
+        True for one of the micro-shutter array without ``quadrant`` whose table has quadrants.
+    """
+    if exposure.is_fixed_slit or not is_extended(exposure) or exposure.get("quadrant") is not None:
+        return False
+    mode = (str(exposure.require(f"meta.instrument.{name}")) for name in ("grating", "filter"))
+    table = sensitivity_table(*mode)
+    return table is not None and bool(table.quadrants)
 
 
 def _slit_name(exposure: SlitExposure) -> str:

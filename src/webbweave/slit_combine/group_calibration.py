@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 
 from webbweave.errors import InputError
 from webbweave.slit_combine.barshadow import bar_transmission, shutter_shift
-from webbweave.slit_combine.extended import CalibrationStatus, extended_flux_calibration
+from webbweave.slit_combine.extended import (
+    CalibrationStatus,
+    extended_flux_calibration,
+    lacks_quadrant,
+)
 from webbweave.slit_combine.group_planes import GroupPlanes, TraceOptions, parse_group
 from webbweave.slit_combine.group_state import GroupState
 from webbweave.slit_combine.hot_pixels import find_hot_pixels
@@ -94,6 +98,9 @@ def calibrate_exposures(
         if status == CalibrationStatus.NO_TABLE:
             log.warning("%s: no table for the extended flux calibration, skipped", slit.name)
             note_skipped(state, "extended calibration")
+        if status == CalibrationStatus.APPLIED and lacks_quadrant(slit):
+            log.warning("%s: its shutter is not known, quadrants are taken as one", slit.name)
+            note_skipped(state, "sensitivity of the quadrant")
         phot_corrs.append(1.0 if corr is None else corr)
         state.calibration_status.append(int(status))
         if hot is not None:
@@ -300,11 +307,16 @@ def apply_normalization(state: GroupState) -> bool:
     """
     if state.grating != "PRISM" or state.IS_FIXED_SLIT:
         return False
+    shutters = [slit.shutter() for slit in state.slits]
+    if state.compat:
+        shutters = shutters[:1] * state.N
     corrections = []
-    for index, wave in enumerate(state.wave):
-        slit = state.slits[0 if state.compat else index]
-        quadrant, xcen, ycen = (slit.number(name) for name in ("quadrant", "xcen", "ycen"))
-        correction = prism_normalization(wave, round(quadrant), xcen, ycen, compat=state.compat)
+    for slit, wave, shutter in zip(state.slits, state.wave, shutters, strict=True):
+        if shutter is None:
+            log.warning("%s: its shutter is not known, the group is not normalised", slit.name)
+            note_skipped(state, "normalisation")
+            return False
+        correction = prism_normalization(wave, *shutter, compat=state.compat)
         if correction is None:
             note_skipped(state, "normalisation")
             return False

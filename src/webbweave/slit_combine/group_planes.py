@@ -151,6 +151,7 @@ def parse_group(
         Their planes.
     """
     skipped: list[str] = []
+    with_sflat = traces.with_sflat and _shutters_known(exposures, skipped, compat=options.compat)
     parsed, waves, slits, lines, flats = [], [], [], [], []
     for exposure, phot_corr in zip(exposures, phot_corrs, strict=True):
         assert exposure.slice is not None
@@ -161,7 +162,7 @@ def parse_group(
         if traces.with_xpos:
             wave, wave_of_trace = _shifted(exposure, wave, wave_of_trace, traces, skipped)
         flat: NDArray[Any] | float = 1.0
-        if traces.with_sflat and is_extended(exposure):
+        if with_sflat and is_extended(exposure):
             chosen = exposures[0] if options.compat else exposure
             sflat = _shutter_flat(chosen, exposure, skipped, compat=options.compat)
             if sflat is not None:
@@ -195,16 +196,32 @@ def parse_group(
     )
 
 
+def _has_shutter_flat(exposure: SlitExposure) -> bool:
+    prism = exposure.get("meta.instrument.grating") == "PRISM"
+    return prism and not exposure.is_fixed_slit and is_extended(exposure)
+
+
+def _shutters_known(exposures: Sequence[SlitExposure], skipped: list[str], *, compat: bool) -> bool:
+    """Whether all exposures that have a flat say which shutter; a part of a group gets none."""
+    for exposure in exposures[:1] if compat else exposures:
+        if _has_shutter_flat(exposure) and exposure.shutter() is None:
+            log.warning("%s: its shutter is not known, the group has no s-flat", exposure.name)
+            skipped.append("s-flat")
+            return False
+    return True
+
+
 def _shutter_flat(
     chosen: SlitExposure, exposure: SlitExposure, skipped: list[str], *, compat: bool
 ) -> Array | None:
     """The flat of the shutter of one exposure at the wavelengths of another."""
-    if exposure.is_fixed_slit or exposure.get("meta.instrument.grating") != "PRISM":
+    if not _has_shutter_flat(exposure):
         return None
     assert exposure.slice is not None
-    place = [round(chosen.number(name)) for name in ("quadrant", "xcen", "ycen")]
+    shutter = chosen.shutter()
     wave = (chosen if compat else exposure).wave[exposure.slice]
-    flat = shutter_flat_values(wave, *place, compat=compat)
+    assert shutter is not None
+    flat = shutter_flat_values(wave, *map(round, shutter), compat=compat)
     if flat is None:
         skipped.append("s-flat")
     return flat

@@ -19,8 +19,9 @@ Mask = NDArray[np.bool_]
 #: Fewer pixels than this make no sky.
 FEWEST_SKY_PIXELS = 64
 
-#: A function of the basis is dropped where it has less than this part of the weight of another.
-_LEAST_WEIGHT = 1e-4
+#: A function of the basis is dropped whose sum over the pixels is less than this part of the
+#: largest of these sums, in which noise and known spectrum do not count: the limit of msaexp.
+_LEAST_SHARE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +229,8 @@ def estimate_sky(
     high_clip : float, optional
         Brighter pixels are not sky.
     outlier_threshold : float, optional
-        Pixels so many standard deviations away from the sky are flagged; None flags none.
+        Pixels so many standard deviations away from the sky are flagged, and those that negative
+        `var_percentiles` leave out; None flags none.
     absolute_threshold : float, optional
         Pixels so far away are left out of a second fit.
     sky_arrays : (array_like, array_like), optional
@@ -286,7 +288,8 @@ def estimate_sky(
     used[full[index]] = True
     if outlier_threshold is not None:
         far = np.abs(flux - sky2d[full]) > outlier_threshold * np.sqrt(variance)
-        flagged[full[far | ~in_range]] = True
+        # A share of the pixels has the variances beyond a percentile, and nothing is wrong with it.
+        flagged[full[far | ~in_range if absolute else far]] = True
     on_grid = _Basis(basis.grid, basis.df, spectrum, compat).evaluate(
         basis.grid, coefficients, basis.place(basis.grid), basis.factor(basis.grid)
     )
@@ -337,15 +340,19 @@ def _fit(
     compat: bool,
 ) -> tuple[Array, Array, Mask, NDArray[np.intp]]:
     """Fit the functions; give coefficients, covariance, the functions kept and the pixels used."""
-    if basis.df < 0:
-        return np.ones(1), np.zeros((1, 1)), np.ones(1, np.bool_), index
     pixels = full[index]
+    if basis.df < 0:
+        if threshold is not None:
+            known = 1.0 if factor is None else factor[pixels]
+            near = np.abs(flux[index] - known) <= threshold
+            index = index[near] if near.any() else index
+        return np.ones(1), np.zeros((1, 1)), np.ones(1, np.bool_), index
     # Clipping depends on all places.
     rows = basis.rows(place).select(pixels) if basis.clip else basis.rows(place[pixels])
-    rows = rows if factor is None else rows.scaled(factor[pixels])
     y, weight = flux[index], 1 / noise[index]
-    _, share = rows.normal_equations(np.ones(len(y)), np.sqrt(weight))
-    kept = share > _LEAST_WEIGHT * share.max()
+    _, share = rows.normal_equations(np.ones(len(y)), np.ones(len(y)))
+    kept = share > _LEAST_SHARE * share.max()
+    rows = rows if factor is None else rows.scaled(factor[pixels])
     fit, used = fit_design(rows, y, weight, keep=kept), index
     if threshold is not None:
         near = np.abs(y - rows.evaluate(fit.coefficients)) <= threshold

@@ -12,11 +12,6 @@ __all__ = ["split_visit_groups"]
 
 log = logging.getLogger(__name__)
 
-#: Programmes and numbers of exposures whose groups msaexp halves: two dithers are interleaved there
-#: that their names do not tell apart. It knows of three more programmes, of which no number of
-#: exposures from 3 to 6 is split.
-_INTERLEAVED = {"02561": 6, "01810": 4}
-
 
 def split_visit_groups(
     files: Sequence[str | Path],
@@ -40,9 +35,9 @@ def split_visit_groups(
         Gratings to take; other exposures are left out.
     split_uncover : bool or collection of int, optional
         Programmes whose groups are halved: every other exposure goes to a second one. True stands
-        for no programme unless `compat`.
+        for no programme: msaexp, which has numbers of five in its code, must be asked here.
     compat : bool, optional
-        Halve what msaexp halves: 6 exposures of programme 2561 and 4 of programme 1810.
+        Makes no difference: no programme has rules of its own in either mode.
 
     Returns
     -------
@@ -75,21 +70,19 @@ def split_visit_groups(
         key = start.lower() + end
         groups.setdefault(key, []).append(file)
         programmes.setdefault(key, (pieces[0].removeprefix("jw")[:5], end))
-    return _halved(groups, programmes, split_uncover, compat)
+    return _halved(groups, programmes, split_uncover)
 
 
 def _halved(
     groups: dict[str, list[str]],
     programmes: dict[str, tuple[str, str]],
     split: bool | Collection[int | str],
-    compat: bool,
 ) -> dict[str, list[str]]:
     chosen = set() if isinstance(split, bool) else {f"{int(number):05d}" for number in split}
     out: dict[str, list[str]] = {}
     for key in sorted(groups):
         members, (programme, end) = groups[key], programmes[key]
-        usual = compat and split is True and _INTERLEAVED.get(programme) == len(members)
-        if len(members) > 1 and (programme in chosen or usual):
+        if len(members) > 1 and programme in chosen:
             log.info("%s: %d exposures are split into two groups", key, len(members))
             start = key.removesuffix(end)
             out[f"{start}a{end}"], out[f"{start}b{end}"] = members[::2], members[1::2]
