@@ -8,17 +8,10 @@
 #include "arena.h"
 #include "slit_profile.h"
 
-/* The error function in steps of 1 / ERF_PER_UNIT, by its Taylor series of
- * fifth order about the nearest one: off by less than
- * max|erf^(6)| / 6! / (2 ERF_PER_UNIT)^6 = 3e-14. Beyond ERF_END it is 1 to
- * the last digit. */
-enum { ERF_PER_UNIT = 64, ERF_END = 6, ERF_TERMS = 6 };
-#define WW_ERF_NODES ((size_t)(ERF_PER_UNIT * ERF_END + 1))
-
 typedef struct {
     const ww_profile_shape *shape;
     double width;
-    double *erf;            /* [WW_ERF_NODES][ERF_TERMS], Gaussians */
+    double margin, reach;   /* of ww_profile_is_far, Gaussians */
     double *plane, *change; /* [n_wave][n_y] table at this width, by width */
 } ww_ready_profile;
 
@@ -52,10 +45,10 @@ ww_erf_at(const double *nodes, double x, double *value, double *slope)
     const double *c;
     int node;
 
-    a = a < (double)ERF_END ? a : (double)ERF_END;
-    node = (int)(a * ERF_PER_UNIT + 0.5);
-    c = nodes + ERF_TERMS * node;
-    d = a - node * (1.0 / ERF_PER_UNIT);
+    a = a < (double)WW_ERF_END ? a : (double)WW_ERF_END;
+    node = (int)(a * WW_ERF_PER_UNIT + 0.5);
+    c = nodes + WW_ERF_TERMS * node;
+    d = a - node * (1.0 / WW_ERF_PER_UNIT);
     *value = copysign(
         c[0] + d * (c[1] + d * (c[2] + d * (c[3] + d * (c[4] + d * c[5])))),
         x);
@@ -82,11 +75,22 @@ ww_gaussian_at(const double *nodes, double y, double inverse)
     return out;
 }
 
+/* Whether both edges of a pixel are beyond the end of the error function: all
+ * Gaussians are 0 there to the last digit. Tables end by themselves. */
+static inline int
+ww_profile_is_far(const ww_ready_profile *ready, double y, double spread)
+{
+    double beyond = fabs(y) - ready->margin;
+    double variance = spread + ready->width * ready->width;
+
+    return beyond > 0.0 && beyond * beyond > ready->reach * variance;
+}
+
 /* The profile at one place; by_wings: [3 n_wing] derivatives by the wings,
- * to which share times them is added, or NULL. */
+ * stride apart, to which share times them is added, or NULL. */
 static inline ww_profile_value
 ww_profile_at(const ww_ready_profile *ready, double y, double spread,
-              double share, double *by_wings)
+              double share, double *by_wings, size_t stride)
 {
     double inverse, widening;
     ww_profile_value out;
@@ -95,20 +99,22 @@ ww_profile_at(const ww_ready_profile *ready, double y, double spread,
         return ww_profile_table_at(ready, y, spread);
     inverse = 1.0 / sqrt(spread + ready->width * ready->width);
     widening = ready->width * inverse;
-    out = ww_gaussian_at(ready->erf, y, inverse);
+    out = ww_gaussian_at(ready->shape->erf, y, inverse);
     out.by_width *= widening;
     for (size_t m = 0; m < ready->shape->n_wing; m++) {
         const double *wing = ready->shape->wings + 3 * m;
         ww_profile_value far =
-            ww_gaussian_at(ready->erf, y + wing[2], inverse / wing[1]);
+            ww_gaussian_at(ready->shape->erf, y + wing[2], inverse / wing[1]);
 
         out.value += wing[0] * far.value;
         out.by_y += wing[0] * far.by_y;
         out.by_width += wing[0] * far.by_width * wing[1] * widening;
         if (by_wings != NULL) {
-            by_wings[3 * m] += share * far.value;
-            by_wings[3 * m + 1] += share * wing[0] * far.by_width / inverse;
-            by_wings[3 * m + 2] += share * wing[0] * far.by_y;
+            double *to = by_wings + 3 * m * stride;
+
+            to[0] += share * far.value;
+            to[stride] += share * wing[0] * far.by_width / inverse;
+            to[2 * stride] += share * wing[0] * far.by_y;
         }
     }
     return out;

@@ -27,25 +27,22 @@ ww_profile_take(ww_arena *arena, const ww_profile_shape *shape,
 {
     const ww_profile_table *table = shape->table;
 
-    if (table == NULL) {
-        ready->erf =
-            ww_arena_take(arena, WW_ERF_NODES * ERF_TERMS, sizeof(double));
-    } else {
-        ready->plane = ww_arena_take(arena, table->n_wave * table->n_y,
-                                     sizeof(double));
-        ready->change = ww_arena_take(arena, table->n_wave * table->n_y,
-                                      sizeof(double));
-    }
+    if (table == NULL)
+        return;
+    ready->plane =
+        ww_arena_take(arena, table->n_wave * table->n_y, sizeof(double));
+    ready->change =
+        ww_arena_take(arena, table->n_wave * table->n_y, sizeof(double));
 }
 
 /* Taylor coefficients at the nodes: with Hermite polynomials H, the derivatives
  * are 2 / sqrt(pi) exp(-x^2) (-1)^n H_n(x). */
-static void
-fill_erf(double *nodes)
+void
+ww_erf_table(double *nodes)
 {
     for (size_t i = 0; i < WW_ERF_NODES; i++) {
-        double x = (double)i / ERF_PER_UNIT, xx = x * x, *c = nodes + ERF_TERMS * i;
-        double slope = ERF_SLOPE * exp(-xx);
+        double x = (double)i / WW_ERF_PER_UNIT, xx = x * x;
+        double *c = nodes + WW_ERF_TERMS * i, slope = ERF_SLOPE * exp(-xx);
 
         c[0] = erf(x);
         c[1] = slope;
@@ -54,6 +51,25 @@ fill_erf(double *nodes)
         c[4] = -slope * x * (8.0 * xx - 12.0) / 24.0;
         c[5] = slope * ((16.0 * xx - 48.0) * xx + 12.0) / 120.0;
     }
+}
+
+/* Where the widest of the Gaussians ends on either side. NaN stays NaN: then
+ * nothing is far. */
+static void
+set_reach(ww_ready_profile *ready, const ww_profile_shape *shape)
+{
+    double scale = 1.0, shift = 0.0;
+
+    for (size_t m = 0; m < shape->n_wing; m++) {
+        const double *wing = shape->wings + 3 * m;
+
+        if (!(fabs(wing[1]) <= scale))
+            scale = fabs(wing[1]);
+        if (!(fabs(wing[2]) <= shift))
+            shift = fabs(wing[2]);
+    }
+    ready->margin = 0.5 + shift;
+    ready->reach = 2.0 * WW_ERF_END * WW_ERF_END * scale * scale;
 }
 
 /* The table at a width, and its derivative; that is 0 beyond the ends. */
@@ -88,7 +104,7 @@ ww_profile_prepare(ww_ready_profile *ready, const ww_profile_shape *shape,
     ready->shape = shape;
     ready->width = width;
     if (shape->table == NULL)
-        fill_erf(ready->erf);
+        set_reach(ready, shape);
     else
         fill_plane(ready, shape->table, width);
 }
@@ -140,14 +156,14 @@ ww_slit_profile(const ww_profile_shape *shape, double width, size_t n,
     if (status != WW_OK)
         return status;
     ww_profile_take(&arena, shape, &ready);
-    arena.base = malloc(arena.used);
+    arena.base = malloc(arena.used + 1); /* Gaussians need none */
     if (arena.base == NULL)
         return WW_ERR_NOMEM;
     arena.used = 0;
     ww_profile_take(&arena, shape, &ready);
     ww_profile_prepare(&ready, shape, width);
     for (size_t i = 0; i < n; i++) {
-        ww_profile_value v = ww_profile_at(&ready, y[i], spread[i], 1.0, NULL);
+        ww_profile_value v = ww_profile_at(&ready, y[i], spread[i], 1.0, NULL, 0);
 
         profile[i] = v.value;
         if (by_y != NULL)

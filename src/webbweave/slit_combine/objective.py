@@ -26,7 +26,6 @@ _WALL, _WALL_AT, _WALL_SLOPE, _ZERO_SLOPE = 1e4, 1.8, 10.0, 30.0
 #: The first number of the parameters is the width in tenths of pixels.
 WIDTH_UNIT = 0.1
 
-
 # With a free width and three or more coefficients of a trace, the peer takes the first numbers for
 # a wing (amplitude, scale and, from five parameters on, shift) and has this width, in pixels.
 _PEER_WIDTH, _PEER_WING_FROM, _PEER_SHIFT_FROM = 0.2, 4, 5
@@ -221,14 +220,14 @@ class TraceObjective:
     layout: Layout
     force_positive: bool
 
-    def _data(self, at: FitParameters, gradient: Floats | None) -> float:
+    def _data(self, at: FitParameters, slopes: Floats | None) -> float:
         return _objective(
             self.samples.kernel,
             at.sigma,
             at.trace,
             None if self.lookup is None else self.lookup.kernel,
             at.wings,
-            gradient,
+            slopes,
             positive=self.force_positive,
             huber=self.options.huber_alpha,
         )
@@ -266,18 +265,47 @@ class TraceObjective:
         gradient : ndarray of float64
             By the parameters.
         """
+        value, slopes = self._with_slopes(theta, 1)
+        return value, slopes[0]
+
+    def value_and_curvature(self, theta: Floats) -> tuple[float, Floats, Floats]:
+        """
+        The objective, its gradient, and how steep it gets.
+
+        Parameters
+        ----------
+        theta : ndarray of float64
+            Parameters.
+
+        Returns
+        -------
+        value : float
+            Half a chi-squared.
+        gradient : ndarray of float64
+            By the parameters.
+        curvature : ndarray of float64
+            The diagonal of the Hessian of Gauss and Newton, with that of the priors.
+        """
+        value, slopes = self._with_slopes(theta, 2)
+        return value, slopes[0], slopes[1]
+
+    def _with_slopes(self, theta: Floats, order: int) -> tuple[float, Floats]:
+        """The objective, and as many derivatives of it by the parameters, a row for each."""
         at = self.layout.split(theta)
-        gradient = np.empty(1 + at.trace.size + at.wings.size)
+        slopes = np.empty((order, 1 + at.trace.size + at.wings.size))
+        value = self._data(at, slopes)
         prior = penalty(at.sigma, at.trace, self.options)
-        value = prior.value + self._data(at, gradient)
-        by_trace = gradient[1 : 1 + at.trace.size] + prior.by_trace
-        n = self.layout.n_wing(len(theta))
-        if n:
-            first = gradient.size - 3
-            return value, np.concatenate([gradient[first : first + n], by_trace])
-        if not self.layout.free_sigma:
-            return value, by_trace
-        return value, np.concatenate([[WIDTH_UNIT * (gradient[0] + prior.by_sigma)], by_trace])
+        known = ((prior.by_sigma, prior.by_trace), (prior.by_sigma2, prior.by_trace2))
+        for k, (by_sigma, by_trace) in enumerate(known[:order]):
+            slopes[k, 0] = (slopes[k, 0] + by_sigma) * WIDTH_UNIT ** (k + 1)
+            slopes[k, 1 : 1 + at.trace.size] += by_trace
+        value += prior.value
+        if n := self.layout.n_wing(len(theta)):
+            first = slopes.shape[1] - 3
+            own = slopes[:, first : first + n]
+            return value, np.concatenate([own, slopes[:, 1 : 1 + at.trace.size]], axis=1)
+        begin = 0 if self.layout.free_sigma else 1
+        return value, slopes[:, begin : 1 + at.trace.size]
 
     def slopes(self, theta: Floats) -> tuple[Floats, Floats]:
         """
