@@ -22,6 +22,7 @@ typedef struct {
     double *pull;   /* [longest] */
     double *sums;   /* [n_own] over the column */
     double *bends;  /* [n_own] the same, second derivatives */
+    ww_profile_values *wings; /* [n_wing], NULL without derivatives */
 } evaluation;
 
 static int
@@ -73,6 +74,8 @@ take(ww_arena *arena, evaluation *e, const ww_profile_shape *shape)
     e->pull = ww_arena_take(arena, e->longest, sizeof(double));
     e->sums = ww_arena_take(arena, e->n_own, sizeof(double));
     e->bends = ww_arena_take(arena, e->n_own, sizeof(double));
+    if (e->n_own > BY_WINGS)
+        e->wings = ww_arena_take(arena, shape->n_wing, sizeof *e->wings);
 }
 
 /* Set up an evaluation; *room is to be freed. */
@@ -107,48 +110,82 @@ trace_at(const evaluation *e, double x)
     return y;
 }
 
-/* Add what one sample adds to the profile of its pixel, counted from the first
- * of the column. */
-static void
-add_sample(const evaluation *e, int64_t i, size_t pixel, double y)
-{
-    double share = e->in->share[i];
-    double *slopes = e->slopes + pixel;
-    double *by_wings = e->n_own > BY_WINGS ? slopes + BY_WINGS * e->longest : NULL;
-    ww_profile_value v = ww_profile_at(&e->profile, y, e->in->spread[i], share,
-                                       by_wings, e->longest);
+/* Samples of a column that are evaluated at once; pixels are counted from the
+ * first of the column. */
+typedef struct {
+    size_t n, pixel[WW_PROFILE_CHUNK];
+    double y[WW_PROFILE_CHUNK], spread[WW_PROFILE_CHUNK];
+    double share[WW_PROFILE_CHUNK];
+} chunk;
 
-    e->value[pixel] += share * v.value;
-    if (e->n_own == 0)
-        return;
-    slopes[BY_WIDTH * e->longest] += share * v.by_width;
-    if (share > 0.0)
-        slopes[BY_PLACE * e->longest] -= share * v.by_y;
+static void
+add(double *plane, const chunk *of, const double *value)
+{
+    for (size_t i = 0; i < of->n; i++)
+        plane[of->pixel[i]] += of->share[i] * value[i];
+}
+
+/* Add samples to the profiles of their pixels. */
+static void
+add_chunk(const evaluation *e, chunk *of)
+{
+    ww_profile_values v;
+    double *wings = e->slopes + BY_WINGS * e->longest;
+
+    ww_profile_at(&e->profile, of->n, of->y, of->spread, &v, e->wings);
+    add(e->value, of, v.value);
+    if (e->n_own != 0) {
+        add(e->slopes + BY_WIDTH * e->longest, of, v.by_width);
+        for (size_t m = 0; BY_WINGS + 3 * m < e->n_own; m++) {
+            add(wings + 3 * m * e->longest, of, e->wings[m].value);
+            add(wings + (3 * m + 1) * e->longest, of, e->wings[m].by_width);
+            add(wings + (3 * m + 2) * e->longest, of, e->wings[m].by_y);
+        }
+        for (size_t i = 0; i < of->n; i++) /* only what is added moves */
+            v.by_y[i] = of->share[i] > 0.0 ? -v.by_y[i] : 0.0;
+        add(e->slopes + BY_PLACE * e->longest, of, v.by_y);
+    }
+    of->n = 0;
+}
+
+/* Add the samples of a column that are not too far from the trace. */
+static void
+add_samples(const evaluation *e, size_t c)
+{
+    const ww_slit_samples *in = e->in;
+    double shift = trace_at(e, in->x[c]);
+    int ends = e->profile.shape->table == NULL;
+    chunk of;
+
+    of.n = 0;
+    for (int64_t i = in->sample_start[c]; i < in->sample_start[c + 1]; i++) {
+        double y = in->y[i] - (in->share[i] > 0.0 ? shift : 0.0);
+
+        if (ends && ww_profile_is_far(&e->profile, y, in->spread[i]))
+            continue;
+        of.pixel[of.n] = (size_t)(in->pixel[i] - in->column_start[c]);
+        of.y[of.n] = y;
+        of.spread[of.n] = in->spread[i];
+        of.share[of.n] = in->share[i];
+        if (++of.n == WW_PROFILE_CHUNK)
+            add_chunk(e, &of);
+    }
+    add_chunk(e, &of);
 }
 
 /* The profile of the pixels of a column, and its derivatives. */
 static void
 column_profile(const evaluation *e, size_t c)
 {
-    const ww_slit_samples *in = e->in;
-    size_t first = (size_t)in->column_start[c];
-    size_t n = (size_t)in->column_start[c + 1] - first;
-    double shift = trace_at(e, in->x[c]);
-    int ends = e->profile.shape->table == NULL;
+    size_t n = (size_t)(e->in->column_start[c + 1] - e->in->column_start[c]);
 
     for (size_t i = 0; i < n; i++)
         e->value[i] = 0.0;
     for (size_t k = 0; k < e->n_own; k++)
         for (size_t i = 0; i < n; i++)
             e->slopes[k * e->longest + i] = 0.0;
-    for (int64_t i = in->sample_start[c]; i < in->sample_start[c + 1]; i++) {
-        double y = in->y[i] - (in->share[i] > 0.0 ? shift : 0.0);
-
-        if (ends && ww_profile_is_far(&e->profile, y, in->spread[i]))
-            continue;
-        add_sample(e, i, (size_t)in->pixel[i] - first, y);
-    }
-    if (!in->positive)
+    add_samples(e, c);
+    if (!e->in->positive)
         return;
     for (size_t i = 0; i < n; i++) {
         if (!(e->value[i] < 0.0))
