@@ -336,16 +336,16 @@ def stack_spread(stack: SlitStack, options: FitOptions) -> Floats:
     )
 
 
-def _by_column(planes: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    """Planes (..., P) raveled column after column, in each one plane after the other."""
-    cube = planes.reshape(-1, *shape)
-    return cube.transpose(2, 0, 1).reshape(-1)
+def _starts(mask: Flags, n_column: int) -> NDArray[np.int64]:
+    """Where each column begins, and the last one ends, in a list of the True pixels."""
+    starts = np.zeros(n_column + 1, np.int64)
+    np.cumsum(_count(mask.reshape(-1, n_column)), out=starts[1:])
+    return starts
 
 
-def _starts(columns: NDArray[np.int64], n_column: int) -> NDArray[np.int64]:
-    """Where each column begins and the last one ends, in a list of ascending columns."""
-    counts = np.bincount(columns, minlength=n_column)
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64, copy=False)
+def _count(mask: Flags) -> NDArray[np.int32]:
+    """How many are True along the first axis."""
+    return np.asarray(np.add.reduce(mask, axis=0, dtype=np.int32))
 
 
 def diff_samples(
@@ -373,26 +373,30 @@ def diff_samples(
     DiffSamples
         The list.
     """
-    nx = stack.shape[1]
-    ipos, ineg = difference.ipos[:, None], difference.ineg[:, None]
+    ny, nx = stack.shape
     spread = stack_spread(stack, options) if spread is None else spread
     good, mask = valid_masks(stack, options)
-    pos, neg = ((m & i & np.isfinite(spread)) for m, i in ((good, ipos), (mask, ineg)))
-    n_pos, n_neg = pos.sum(axis=0), neg.sum(axis=0)
+    known = np.isfinite(spread)
+    pos = good & known & difference.ipos[:, None]
+    neg = mask & known & difference.ineg[:, None]
+    n_pos, n_neg = _count(pos), _count(neg)
     diff, variance, read = difference.diff, difference.variance, difference.read_variance
+    shares = np.empty(pos.shape)
     with np.errstate(invalid="ignore", divide="ignore"):
         valid = np.isfinite(diff) & (variance > 0.0) & (read > 0.0) & (n_pos > 0)
-        shares = np.where(ipos, 1.0 / n_pos, -1.0 / n_neg)
-    if ineg.any():
+        shares[:] = -1.0 / n_neg
+        shares[difference.ipos] = 1.0 / n_pos
+    if difference.ineg.any():
         valid &= n_neg > 0
-    numbers = np.arange(valid.size)
-    pixels = _by_column(numbers, stack.shape)[_by_column(valid, stack.shape)]
-    used = _by_column((pos | neg) & valid, stack.shape)
-    places = _by_column(np.arange(pos.size), stack.shape)[used]
+    used = (pos | neg) & valid
+    by_column = np.flatnonzero(valid.reshape(ny, nx).T)
+    columns = by_column // ny
+    pixels = by_column % ny * nx + columns
+    places = stack.by_column[used.reshape(-1)[stack.by_column]]
+    numbers = np.empty(valid.size, np.int64)
     numbers[pixels] = np.arange(pixels.size)
     owner = np.broadcast_to(numbers, pos.shape).reshape(-1).take(places)
-    columns = pixels % nx
-    starts = (_starts(columns, nx), _starts(columns[owner], nx))
+    starts = (_starts(valid, nx), _starts(used, nx))
     for indices in (owner, *starts):
         indices.setflags(write=False)  # the kernel goes where they say
     return DiffSamples(

@@ -54,7 +54,7 @@ _USUAL_REFERENCE = 2
 _FLAT, _FLATTEST = 1e-4, 1e-13
 # SLSQP ends when a step gains less than this times `tol`: as it begins with steps of the right
 # size, with all of `tol` it may end at the first of them.
-_LAST_STEP = 0.01
+_LAST_STEP = 0.05
 # What L-BFGS-B may leave of the gradient by parameters in units of about their errors: they are
 # then known to a ten-thousandth of these.
 _STEEP = 1e-4
@@ -167,7 +167,7 @@ def _minimize(
     begin = start / unit
 
     def function(scaled: Floats) -> tuple[float, Floats]:
-        if np.array_equal(scaled, begin):
+        if (scaled == begin).all():
             return first, slope * unit
         value, gradient = objective.value_and_gradient(scaled * unit)
         return value, gradient * unit
