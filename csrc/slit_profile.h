@@ -22,6 +22,18 @@ typedef struct {
     double y_first, y_step;      /* pixels; the step is positive */
 } ww_profile_table;
 
+/* The error function in steps of 1 / WW_ERF_PER_UNIT, by its Taylor series of
+ * fifth order about the nearest one: off by less than
+ * max|erf^(6)| / 6! / (2 WW_ERF_PER_UNIT)^6 = 3e-14. Beyond WW_ERF_END it is 1
+ * to the last digit. */
+enum { WW_ERF_PER_UNIT = 64, WW_ERF_END = 6, WW_ERF_TERMS = 6 };
+enum { WW_ERF_NODES = WW_ERF_PER_UNIT * WW_ERF_END + 1 };
+enum { WW_ERF_SIZE = WW_ERF_NODES * WW_ERF_TERMS };
+
+/* Fill such a table, [WW_ERF_NODES][WW_ERF_TERMS]. */
+void
+ww_erf_table(double *nodes);
+
 /* Which profile. A Gaussian of variance psf + width^2 has its integral over the
  * pixel taken; wings are further Gaussians: amplitude (relative to the first),
  * scale of the standard deviation, shift: they stand at y + shift. */
@@ -29,6 +41,7 @@ typedef struct {
     const ww_profile_table *table; /* NULL: Gaussians */
     size_t n_wing;                 /* 0 with a table */
     const double *wings;           /* [n_wing][3] */
+    const double *erf;             /* [WW_ERF_SIZE] of ww_erf_table */
 } ww_profile_shape;
 
 /* The profile at n places.
@@ -50,11 +63,13 @@ ww_slit_profile(const ww_profile_shape *shape, double width, size_t n,
 typedef struct {
     size_t n_column, n_pixel, n_sample;
     const int64_t *column_start; /* [n_column + 1] first pixel of each column */
-    const int64_t *sample_start; /* [n_pixel + 1] first sample of each pixel */
+    const int64_t *sample_start; /* [n_column + 1] first sample of each */
     const double *x;             /* [n_column] of the polynomial of the trace */
     const double *diff;          /* [n_pixel] */
     const double *inverse_error; /* [n_pixel] of the difference */
     const double *weight;        /* [n_pixel] for the amplitude, positive */
+    const int64_t *pixel; /* [n_sample] of the same column; neighbours should
+                             be of one exposure: that is what is fast */
     const double *y;      /* [n_sample] pixels from where the trace begins */
     const double *spread; /* [n_sample] see above */
     const double *share;  /* [n_sample] what the exposure adds to the profile
@@ -62,6 +77,12 @@ typedef struct {
     int positive;         /* a profile below 0 becomes 0 */
     double huber;         /* where the penalty goes from square to linear */
 } ww_slit_samples;
+
+/* Whether the indices fit together: WW_OK; WW_ERR_RANGE if the starts do not
+ * rise from 0 to the numbers of pixels and samples, or a sample is of a pixel
+ * of another column. What follows relies on it. */
+int
+ww_slit_samples_check(const ww_slit_samples *samples);
 
 /* Half the sum of squares of (diff - amplitude profile) inverse_error, linear
  * beyond huber, the amplitude of a column being
@@ -73,13 +94,15 @@ typedef struct {
  * value:    one number.
  * gradient: [1 + n_trace + 3 n_wing] by the width, the trace and the wings,
  *           amplitudes following; or NULL.
+ * bend:     [the same] second derivatives, those of the profile left out: what
+ *           Gauss and Newton take for them; or NULL, as without a gradient.
  *
- * Returns as above, and WW_ERR_RANGE if the starts do not rise from 0 to the
- * numbers of pixels and samples. */
+ * Returns as above. */
 int
 ww_slit_objective(const ww_slit_samples *samples,
                   const ww_profile_shape *shape, double width, size_t n_trace,
-                  const double *trace, double *value, double *gradient);
+                  const double *trace, double *value, double *gradient,
+                  double *bend);
 
 /* The profile of each pixel, and its derivatives.
  *

@@ -4,7 +4,8 @@
 
 #include "slit_profile.h"
 
-static const ww_profile_shape GAUSS = {NULL, 0, NULL};
+static double nodes[WW_ERF_SIZE];
+static const ww_profile_shape GAUSS = {NULL, 0, NULL, nodes};
 
 static double
 direct(double y, double s)
@@ -48,7 +49,7 @@ test_table(void)
     /* Two widths, two wavelengths, three rows: values 100 w + 10 l + y. */
     double values[12], width[2] = {1.0, 3.0}, p, by_y, by_width;
     ww_profile_table table = {2, 2, 3, values, width, -1.0, 1.0};
-    ww_profile_shape shape = {&table, 0, NULL};
+    ww_profile_shape shape = {&table, 0, NULL, NULL};
     double y = 0.25, wave = 0.5;
 
     for (int i = 0; i < 12; i++)
@@ -80,7 +81,8 @@ test_table(void)
 /* Two columns, of four pixels and of none, and a wing; the light of another nod
  * taken off. */
 #define N 4
-static const int64_t COLUMNS[3] = {0, N, N}, FIRST[N + 1] = {0, 2, 4, 6, 8};
+static const int64_t COLUMNS[3] = {0, N, N}, FIRST[3] = {0, 2 * N, 2 * N};
+static const int64_t PIXEL[2 * N] = {0, 0, 1, 1, 2, 2, 3, 3};
 static const double X[2] = {-0.5, 0.5}, DIFF[N] = {0.3, 2.0, 1.4, 90.0};
 static const double INVERSE[N] = {9.0, 8.0, 7.0, 1.0}, WEIGHT[N] = {3, 2, 1, 0.1};
 static const double Y[2 * N] = {-1, 4, 0, 5, 1, 6, 2, 7};
@@ -90,9 +92,22 @@ static const double SHARE[2 * N] = {1, -1, 1, -1, 1, -1, 1, -1};
 static ww_slit_samples
 samples(void)
 {
-    return (ww_slit_samples){2,    N,       2 * N,  COLUMNS, FIRST, X,
-                             DIFF, INVERSE, WEIGHT, Y,       SPREAD, SHARE,
-                             0,    7.0};
+    return (ww_slit_samples){
+        .n_column = 2,
+        .n_pixel = N,
+        .n_sample = 2 * N,
+        .column_start = COLUMNS,
+        .sample_start = FIRST,
+        .x = X,
+        .diff = DIFF,
+        .inverse_error = INVERSE,
+        .weight = WEIGHT,
+        .pixel = PIXEL,
+        .y = Y,
+        .spread = SPREAD,
+        .share = SHARE,
+        .huber = 7.0,
+    };
 }
 
 static double
@@ -120,14 +135,14 @@ test_objective(void)
 {
     ww_slit_samples in = samples();
     double trace[2] = {0.2, -0.1}, value, gradient[6], wing[3] = {.2, 2., .5};
-    ww_profile_shape winged = {NULL, 1, wing};
+    ww_profile_shape winged = {NULL, 1, wing, nodes};
     double par[6] = {0.6, 0.2, -0.1, 0.2, 2.0, 0.5}, high, low, h = 1e-6;
 
-    assert(ww_slit_objective(&in, &GAUSS, 0.6, 2, trace, &value, NULL) ==
-           WW_OK);
+    assert(ww_slit_objective(&in, &GAUSS, 0.6, 2, trace, &value, NULL,
+                             NULL) == WW_OK);
     assert(fabs(value - by_hand(0.6, 0.2, -0.1)) < 1e-10);
-    assert(ww_slit_objective(&in, &winged, 0.6, 2, trace, &value, gradient) ==
-           WW_OK);
+    assert(ww_slit_objective(&in, &winged, 0.6, 2, trace, &value, gradient,
+                             NULL) == WW_OK);
     for (int k = 0; k < 6; k++) {
         double side[2];
 
@@ -138,7 +153,7 @@ test_objective(void)
                 moved[m] = par[m] + (m == k ? (sign ? h : -h) : 0.0);
             winged.wings = moved + 3;
             assert(ww_slit_objective(&in, &winged, moved[0], 2, moved + 1,
-                                     &side[sign], NULL) == WW_OK);
+                                     &side[sign], NULL, NULL) == WW_OK);
         }
         low = side[0];
         high = side[1];
@@ -164,28 +179,112 @@ test_slopes(void)
     assert(p[0] == 0.0 && slopes[0] == 0.0 && slopes[1] == 0.0);
 }
 
+/* Where the model is the data, the second derivatives are those of Gauss and
+ * Newton. */
+static void
+test_bend(void)
+{
+    ww_slit_samples in = samples();
+    double trace[2] = {0.2, -0.1}, p[N], gradient[3], bend[3], value;
+    double par[3] = {0.6, 0.2, -0.1}, h = 1e-3;
+
+    assert(ww_slit_slopes(&in, &GAUSS, 0.6, 2, trace, p, NULL) == WW_OK);
+    for (int i = 0; i < N; i++)
+        p[i] *= 20.0;
+    in.diff = p;
+    assert(ww_slit_objective(&in, &GAUSS, 0.6, 2, trace, &value, gradient,
+                             bend) == WW_OK);
+    assert(value < 1e-20);
+    for (int k = 0; k < 3; k++) {
+        double sum = 0.0;
+
+        for (int sign = -1; sign < 2; sign += 2) {
+            double moved[3] = {par[0], par[1], par[2]}, side;
+
+            moved[k] += sign * h;
+            assert(ww_slit_objective(&in, &GAUSS, moved[0], 2, moved + 1,
+                                     &side, NULL, NULL) == WW_OK);
+            sum += side;
+        }
+        assert(fabs(gradient[k]) < 1e-9);
+        assert(bend[k] > 1.0);
+        assert(fabs(sum / (h * h) / bend[k] - 1.0) < 1e-4);
+    }
+}
+
+/* The order of samples is of no consequence, nor are those that are far off. */
+static void
+test_order(void)
+{
+    ww_slit_samples in = samples();
+    int64_t pixel[2 * N + 1];
+    const int64_t first[3] = {0, 2 * N + 1, 2 * N + 1};
+    double y[2 * N + 1], spread[2 * N + 1], share[2 * N + 1];
+    double trace[2] = {0.2, -0.1}, one[2], two[2], gradient[3], other[3];
+
+    for (int i = 0; i < 2 * N; i++) {
+        int to = i % 2 * N + i / 2;
+
+        pixel[to] = PIXEL[i];
+        y[to] = Y[i];
+        spread[to] = SPREAD[i];
+        share[to] = SHARE[i];
+    }
+    pixel[2 * N] = 2;
+    y[2 * N] = 30.0;
+    spread[2 * N] = 0.3;
+    share[2 * N] = 1.0;
+    assert(ww_slit_objective(&in, &GAUSS, 0.6, 2, trace, one, gradient, NULL) ==
+           WW_OK);
+    in.n_sample = 2 * N + 1;
+    in.sample_start = first;
+    in.pixel = pixel;
+    in.y = y;
+    in.spread = spread;
+    in.share = share;
+    assert(ww_slit_samples_check(&in) == WW_OK);
+    assert(ww_slit_objective(&in, &GAUSS, 0.6, 2, trace, two, other, NULL) ==
+           WW_OK);
+    assert(one[0] == two[0]);
+    for (int k = 0; k < 3; k++)
+        assert(gradient[k] == other[k]);
+}
+
 static void
 test_errors(void)
 {
+    const int64_t stray[2 * N] = {0, 0, 1, 1, 2, 2, 3, N};
+    const int64_t back[3] = {0, 2 * N + 1, 2 * N};
     ww_slit_samples in = samples();
     double value = -1.0;
 
+    assert(ww_slit_samples_check(&in) == WW_OK);
     in.n_sample = 7;
-    assert(ww_slit_objective(&in, &GAUSS, 0.6, 0, NULL, &value, NULL) ==
-           WW_ERR_RANGE);
+    assert(ww_slit_samples_check(&in) == WW_ERR_RANGE);
+    in = samples();
+    in.pixel = stray;
+    assert(ww_slit_samples_check(&in) == WW_ERR_RANGE);
+    in = samples();
+    in.sample_start = back;
+    assert(ww_slit_samples_check(&in) == WW_ERR_RANGE);
     in = samples();
     in.n_column = 0;
     in.n_pixel = in.n_sample = 0;
-    assert(ww_slit_objective(&in, &GAUSS, 0.6, 0, NULL, &value, NULL) == WW_OK);
+    assert(ww_slit_samples_check(&in) == WW_OK);
+    assert(ww_slit_objective(&in, &GAUSS, 0.6, 0, NULL, &value, NULL, NULL) ==
+           WW_OK);
     assert(value == 0.0);
 }
 
 int
 main(void)
 {
+    ww_erf_table(nodes);
     test_gaussian();
     test_table();
     test_objective();
+    test_bend();
+    test_order();
     test_slopes();
     test_errors();
     return 0;

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from webbweave._kernels.slit_nods import nod_mean
-from webbweave._kernels.slit_profile import objective, profile, slopes
+from webbweave._kernels.slit_profile import Samples, objective, profile, slopes
 
 NO_WINGS = np.empty((0, 3))
 TRACE = np.zeros(1)
@@ -16,16 +16,17 @@ def samples(**kwargs):
     """Two columns, of three pixels and of none, with one sample each."""
     arrays = {
         "column_start": np.array([0, 3, 3]),
-        "sample_start": np.array([0, 1, 2, 3]),
+        "sample_start": np.array([0, 3, 3]),
         "x": np.array([-0.25, 0.25]),
         "diff": np.array([1.0, 3.0, 1.0]),
         "inverse_error": np.ones(3),
         "weight": np.ones(3),
+        "pixel": np.arange(3),
         "y": np.array([-1.0, 0.0, 1.0]),
         "spread": np.full(3, 0.3),
         "share": np.ones(3),
     }
-    return tuple({**arrays, **kwargs}.values())
+    return Samples(*{**arrays, **kwargs}.values())
 
 
 def value_of(arrays, **kwargs):
@@ -44,7 +45,8 @@ def test_nothing_is_zero():
     empty = np.empty(0)
     nothing = samples(
         column_start=np.zeros(3, np.int64),
-        sample_start=np.zeros(1, np.int64),
+        sample_start=np.zeros(3, np.int64),
+        pixel=np.empty(0, np.int64),
         **dict.fromkeys(("diff", "inverse_error", "weight", "y", "spread", "share"), empty),
     )
     assert value_of(nothing) == 0.0
@@ -64,21 +66,28 @@ def test_outliers_pull_linearly():
         ({"weight": np.ones(2)}, ValueError, r"weight has shape \(2,\)"),
         ({"column_start": np.array([0, 3])}, ValueError, "column_start has shape"),
         ({"column_start": np.array([0, 3, 2])}, IndexError, "columns"),
-        ({"sample_start": np.array([0, 2, 1, 3])}, IndexError, "columns"),
-        ({"sample_start": np.array([0.0, 1, 2, 3])}, TypeError, "int64"),
+        ({"sample_start": np.array([0, 4, 3])}, IndexError, "columns"),
+        ({"sample_start": np.array([0, 2, 3])}, IndexError, "columns"),
+        ({"pixel": np.array([0, 1, 3])}, IndexError, "columns"),
+        ({"pixel": np.array([0, -1, 2])}, IndexError, "columns"),
+        ({"sample_start": np.array([0.0, 3, 3])}, TypeError, "int64"),
     ],
 )
 def test_wrong_samples_are_refused(kwargs, error, message):
     with pytest.raises(error, match=message):
-        value_of(samples(**kwargs))
+        samples(**kwargs)
 
 
 def test_wrong_outputs_are_refused():
     out = np.empty((3, 2))
     with pytest.raises(ValueError, match=r"out has shape \(3, 2\)"):
         profile(np.zeros(3), np.ones(3), 0.5, None, NO_WINGS, out)
-    with pytest.raises(ValueError, match="gradient has shape"):
-        objective(samples(), 0.5, TRACE, None, NO_WINGS, np.empty(5), positive=False, huber=7.0)
+    with pytest.raises(ValueError, match="slopes has shape"):
+        objective(
+            samples(), 0.5, TRACE, None, NO_WINGS, np.empty((1, 5)), positive=False, huber=7.0
+        )
+    with pytest.raises(TypeError, match="None"):
+        objective(None, 0.5, TRACE, None, NO_WINGS, None, positive=False, huber=7.0)
     out = np.empty((3, 3))
     out.setflags(write=False)
     with pytest.raises(ValueError, match="out must be writable"):

@@ -353,6 +353,15 @@ def test_few_exposures_are_not_tested_against_their_own_median(caplog):
     assert not made.flag_2d_outliers(tfit=fit).reshape(pair.shape)[y, x]
 
 
+def test_wings_reach_the_fits_of_all_traces(slitlet):
+    made = plain(slitlet)
+    settings = {"degree": 0, "evaluate": True, "x0": [6.0, 0.3], "verbose": False}
+    narrow = made.fit_all_traces(**settings)
+    wide = made.fit_all_traces(**settings, wings=[(0.3, 3.0, 0.0)])
+    for nod, fit in wide.items():
+        assert np.count_nonzero(fit["smod"] > 0) > np.count_nonzero(narrow[nod]["smod"] > 0)
+
+
 def test_residuals_of_fits_can_be_tested(slitlet):
     made = plain(slitlet)
     fit = made.fit_all_traces(degree=0)

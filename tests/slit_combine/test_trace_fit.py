@@ -150,8 +150,8 @@ def test_peer_takes_the_first_parameters_for_a_wing():
     objective = objective_of(stack, 2)
     profile = objective.slopes(np.array([0.3, 2.0, 0.4, 0.1, 0.2]))[0]
     samples = objective.samples
-    s = np.sqrt(2.0 * (samples.kernel[7] + 0.2**2))
-    y = samples.kernel[6] - (0.1 * stack.columns()[samples.columns] + 0.2)
+    s = np.sqrt(2.0 * (samples.spread + 0.2**2))
+    y = samples.y - (0.1 * stack.columns()[samples.columns] + 0.2)
 
     def box(y, s):
         return 0.5 * (erf((y + 0.5) / s) - erf((y - 0.5) / s))

@@ -49,14 +49,22 @@ def check_array(
     found = getattr(array, "dtype", None)
     if found != dtype:
         raise TypeError(f"{name} must be an array of {dtype}, found {found or type(array)}")
-    if len(array.shape) != len(shape) or any(
-        (n == 0 and not may_be_empty) or n != (n if want is None else want)
-        for n, want in zip(array.shape, shape, strict=True)
-    ):
-        expected = str(shape).replace("None", "n") + ("" if may_be_empty else ", not empty")
-        raise ValueError(f"{name} has shape {array.shape}, expected {expected}")
-    if not array.flags.c_contiguous:
+    sizes: tuple[int, ...] = array.shape
+    if len(sizes) != len(shape):
+        raise _wrong_shape(name, sizes, shape, may_be_empty)
+    for n, want in zip(sizes, shape, strict=True):
+        if (n == 0 and not may_be_empty) or (want is not None and n != want):
+            raise _wrong_shape(name, sizes, shape, may_be_empty)
+    flags = array.flags
+    if not flags.c_contiguous:
         raise ValueError(f"{name} must be C-contiguous")
-    if writable and not array.flags.writeable:
+    if writable and not flags.writeable:
         raise ValueError(f"{name} must be writable")
-    return tuple(array.shape)
+    return sizes
+
+
+def _wrong_shape(
+    name: str, found: tuple[int, ...], shape: tuple[int | None, ...], may_be_empty: bool
+) -> ValueError:
+    expected = str(shape).replace("None", "n") + ("" if may_be_empty else ", not empty")
+    return ValueError(f"{name} has shape {found}, expected {expected}")

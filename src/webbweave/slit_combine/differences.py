@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from webbweave._kernels.slit_nods import nod_mean
+from webbweave._kernels.slit_profile import Samples
 
 from .options import FitOptions
 from .profiles import psf_spread
-from .stack import SlitStack
+from .stack import SlitStack, polynomial
 
 __all__ = ["DiffSamples", "NodDifference", "NodSide", "make_diff_image", "nod_difference"]
 
@@ -205,38 +207,62 @@ class DiffSamples:
     """
     The valid pixels of a difference, column after column, and the exposures behind each.
 
+    The samples of a column are those of its pixels in one exposure after another.
+
     Attributes
     ----------
     pixels : ndarray of int64, shape (n_pixel,)
         Index in the plane.
     columns : ndarray of int64, shape (n_pixel,)
         Column of each.
+    x : ndarray of float64, shape (nx,)
+        The coordinate of the polynomials of traces in each column.
     diff, variance, weight : ndarray of float64, shape (n_pixel,)
         Difference, its variance, and the inverse of the readout variance.
     places : ndarray of int64, shape (n_sample,)
         Index of each sample in the planes of all exposures, (N, P) raveled.
+    owner : ndarray of int64, shape (n_sample,)
+        Which of the pixels it belongs to.
+    y : ndarray of float64, shape (n_sample,)
+        Distance from the base of the trace; if it is subtracted, from the trace.
+    spread : ndarray of float64, shape (n_sample,)
+        What the kernel has to know of the PSF.
     share : ndarray of float64, shape (n_sample,)
         What it adds to the profile of the pixel; negative for subtracted exposures.
-    subtracted : ndarray of int64
-        Indices of the samples of these.
-    kernel : tuple of ndarray
-        All as the kernel takes it.
+    starts : (ndarray of int64, ndarray of int64), shapes (nx + 1,)
+        The first pixel, and the first sample, of each column.
+    inverse_error : ndarray of float64, shape (n_pixel,)
+        1 over the square root of the variance.
     """
 
     pixels: NDArray[np.int64]
     columns: NDArray[np.int64]
+    x: Floats
     diff: Floats
     variance: Floats
     weight: Floats
     places: NDArray[np.int64]
+    owner: NDArray[np.int64]
+    y: Floats
+    spread: Floats
     share: Floats
-    subtracted: NDArray[np.int64]
-    kernel: tuple[NDArray[Any], ...]
+    starts: tuple[NDArray[np.int64], NDArray[np.int64]]
+    inverse_error: Floats
 
-    @property
-    def spread(self) -> Floats:
-        """What the kernel has to know of the PSF, of each sample."""
-        return self.kernel[7]
+    @cached_property
+    def kernel(self) -> Samples:
+        """All as the kernel takes it."""
+        return Samples(
+            *self.starts,
+            self.x,
+            self.diff,
+            self.inverse_error,
+            self.weight,
+            self.owner,
+            self.y,
+            self.spread,
+            self.share,
+        )
 
     def at(self, stack: SlitStack) -> DiffSamples:
         """
@@ -252,9 +278,8 @@ class DiffSamples:
         DiffSamples
             The samples.
         """
-        y = self.kernel[6].copy()
-        y[self.subtracted] = stack.yslit.reshape(-1)[self.places[self.subtracted]]
-        return replace(self, kernel=(*self.kernel[:6], y, *self.kernel[7:]))
+        moved = stack.yslit.reshape(-1).take(self.places)
+        return replace(self, y=np.where(self.share < 0.0, moved, self.y))
 
     def column_sums(self, values: Floats) -> Floats:
         """
@@ -270,19 +295,20 @@ class DiffSamples:
         ndarray of float64, shape (nx,)
             The sums.
         """
-        sums = np.bincount(self.columns, weights=values, minlength=self.kernel[2].size)
+        sums = np.bincount(self.columns, weights=values, minlength=self.x.size)
         return sums.astype(np.float64, copy=False)  # without pixels, they are integers
 
 
-def _from_base(stack: SlitStack, ipos: Flags, options: FitOptions) -> Floats:
-    """Distances of all pixels from the bases of the traces, (N, P)."""
+def _distances(stack: SlitStack, ipos: Flags, options: FitOptions) -> Floats:
+    """Distances of all pixels from the trace, (N, P); of those added, from its base."""
     x = stack.columns()
-    bases = [np.polyval(c, x) for c in stack.base_coeffs]
-    if options.compat:  # the peer takes that of the first for all
-        bases = [bases[int(np.argmax(ipos))]] * len(bases)
-    ny = stack.shape[0]
-    rows = np.arange(ny, dtype=np.float64)[:, None]
-    return (rows - np.stack(bases)[:, None, :]).reshape(len(bases), -1)
+    rows = np.arange(stack.shape[0], dtype=np.float64)[:, None]
+    out = stack.yslit.copy()
+    for i in np.flatnonzero(ipos):
+        # the peer takes the base of the first for all
+        base = stack.base_coeffs[np.argmax(ipos) if options.compat else i]
+        out[i] = (rows - polynomial(base, x)).reshape(-1)
+    return out
 
 
 def stack_spread(stack: SlitStack, options: FitOptions) -> Floats:
@@ -308,6 +334,18 @@ def stack_spread(stack: SlitStack, options: FitOptions) -> Floats:
         scale_fwhm=options.scale_fwhm,
         fwhm_per_sigma=options.fwhm_per_sigma,
     )
+
+
+def _starts(mask: Flags, n_column: int) -> NDArray[np.int64]:
+    """Where each column begins, and the last one ends, in a list of the True pixels."""
+    starts = np.zeros(n_column + 1, np.int64)
+    np.cumsum(_count(mask.reshape(-1, n_column)), out=starts[1:])
+    return starts
+
+
+def _count(mask: Flags) -> NDArray[np.int32]:
+    """How many are True along the first axis."""
+    return np.asarray(np.add.reduce(mask, axis=0, dtype=np.int32))
 
 
 def diff_samples(
@@ -337,50 +375,42 @@ def diff_samples(
     """
     ny, nx = stack.shape
     spread = stack_spread(stack, options) if spread is None else spread
-    known = np.isfinite(spread)
     good, mask = valid_masks(stack, options)
+    known = np.isfinite(spread)
     pos = good & known & difference.ipos[:, None]
     neg = mask & known & difference.ineg[:, None]
-    n_pos, n_neg = pos.sum(axis=0), neg.sum(axis=0)
+    n_pos, n_neg = _count(pos), _count(neg)
     diff, variance, read = difference.diff, difference.variance, difference.read_variance
-    with np.errstate(invalid="ignore"):
+    shares = np.empty(pos.shape)
+    with np.errstate(invalid="ignore", divide="ignore"):
         valid = np.isfinite(diff) & (variance > 0.0) & (read > 0.0) & (n_pos > 0)
+        shares[:] = -1.0 / n_neg
+        shares[difference.ipos] = 1.0 / n_pos
     if difference.ineg.any():
         valid &= n_neg > 0
+    used = (pos | neg) & valid
     by_column = np.flatnonzero(valid.reshape(ny, nx).T)
     columns = by_column // ny
     pixels = by_column % ny * nx + columns
-    used = np.ascontiguousarray((pos | neg)[:, pixels].T)
-    n_used = np.count_nonzero(used, axis=1)
-    n_exposure = used.shape[1]
-    flat = np.flatnonzero(used)
-    rows = flat // n_exposure
-    exposures = flat - rows * n_exposure
-    places = exposures * (ny * nx) + pixels[rows]
-    with np.errstate(divide="ignore"):
-        share = np.where(
-            difference.ipos[exposures], (1.0 / n_pos[pixels])[rows], (-1.0 / n_neg[pixels])[rows]
-        )
-    weight = 1.0 / read[pixels]
-    samples = DiffSamples(
+    places = stack.by_column[used.reshape(-1)[stack.by_column]]
+    numbers = np.empty(valid.size, np.int64)
+    numbers[pixels] = np.arange(pixels.size)
+    owner = np.broadcast_to(numbers, pos.shape).reshape(-1).take(places)
+    starts = (_starts(valid, nx), _starts(used, nx))
+    for indices in (owner, *starts):
+        indices.setflags(write=False)  # the kernel goes where they say
+    return DiffSamples(
         pixels=pixels,
         columns=columns,
+        x=stack.columns(),
         diff=diff[pixels],
         variance=variance[pixels],
-        weight=weight,
+        weight=1.0 / read[pixels],
         places=places,
-        share=share,
-        subtracted=np.flatnonzero(share < 0.0),
-        kernel=(
-            np.searchsorted(columns, np.arange(nx + 1)).astype(np.int64),
-            np.concatenate([[0], np.cumsum(n_used)]).astype(np.int64),
-            stack.columns(),
-            diff[pixels],
-            1.0 / np.sqrt(variance[pixels]),
-            weight,
-            _from_base(stack, difference.ipos, options).reshape(-1)[places],
-            spread.reshape(-1)[places],
-            share,
-        ),
+        owner=owner,
+        y=_distances(stack, difference.ipos, options).reshape(-1).take(places),
+        spread=spread.reshape(-1).take(places),
+        share=shares.reshape(-1).take(places),
+        starts=starts,
+        inverse_error=1.0 / np.sqrt(variance[pixels]),
     )
-    return samples.at(stack)

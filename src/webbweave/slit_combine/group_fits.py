@@ -348,7 +348,8 @@ class GroupFits(GroupCorrections):
         unknown = {key: value for key, value in given.items() if key not in _FIT_ARGUMENTS}
         refuse_unknown(unknown, _FIT_ARGUMENTS, compat=self.compat)
         known = {key: value for key, value in given.items() if key in _FIT_ARGUMENTS}
-        return {**known, "options": self._options_with(known.pop("wings", None))}
+        options = self._options_with(known.pop("wings", None))
+        return {**known, "options": options}
 
     def _options_with(self, wings: Sequence[Sequence[float]] | None) -> FitOptions:
         if wings is None:

@@ -12,6 +12,7 @@ from webbweave.errors import InputError
 from webbweave.slit_combine.exposure import SlitExposure
 from webbweave.slit_combine.group_planes import source_trace
 from webbweave.slit_combine.mask_bits import MaskBit
+from webbweave.slit_combine.stack import polynomial
 from webbweave.slit_combine.traces import relative_offsets, trace_coordinate
 from webbweave.slit_combine.unique import Unique
 
@@ -274,8 +275,8 @@ class GroupState:
         """Compute the distances of all pixels from the traces."""
         x = trace_coordinate(self.xslit, self.sh[1])
         for i, (base, trace) in enumerate(zip(self.base_coeffs, self.trace_coeffs, strict=True)):
-            self.yslit[i] = self.ypix[i] - np.polyval(base, x[i]) - np.polyval(trace, x[i])
-            self.yshutter[i] = self.ypix[i] - np.polyval(self.base_coeffs[0], x[i])
+            self.yslit[i] = self.ypix[i] - polynomial(base, x[i]) - polynomial(trace, x[i])
+            self.yshutter[i] = self.ypix[i] - polynomial(self.base_coeffs[0], x[i])
 
     def mask_out(self, bad: Mask, bit: MaskBit) -> None:
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,6 @@ _WALL, _WALL_AT, _WALL_SLOPE, _ZERO_SLOPE = 1e4, 1.8, 10.0, 30.0
 
 #: The first number of the parameters is the width in tenths of pixels.
 WIDTH_UNIT = 0.1
-
 
 # With a free width and three or more coefficients of a trace, the peer takes the first numbers for
 # a wing (amplitude, scale and, from five parameters on, shift) and has this width, in pixels.
@@ -70,6 +70,10 @@ class Layout:
     fix_sigma: float = -1.0
     wings: tuple[tuple[float, ...], ...] = ()
     compat: bool = False
+
+    @cached_property
+    def _wings(self) -> Floats:
+        return wing_array(self.wings)
 
     @property
     def free_sigma(self) -> bool:
@@ -125,7 +129,7 @@ class Layout:
             Its parts.
         """
         theta = np.array(theta, dtype=np.float64)
-        wings = wing_array(self.wings)
+        wings = self._wings
         if n := self.n_wing(theta.size):
             own = np.concatenate([theta[:n], np.zeros(3 - n)])
             return FitParameters(_PEER_WIDTH, theta[n:], np.concatenate([wings, own[None]]))
@@ -186,13 +190,19 @@ def penalty(sigma: float, trace: Floats, options: FitOptions) -> Penalty:
     slope = _WALL_SLOPE * high * (1.0 - high) - _ZERO_SLOPE * low * (1.0 - low)
     bend = _WALL_SLOPE**2 * high * (1.0 - high) * (1.0 - 2.0 * high)
     bend += _ZERO_SLOPE**2 * low * (1.0 - low) * (1.0 - 2.0 * low)
-    known = np.full(trace.size, 1.0 / options.center_width**2)
-    if not options.center_prior_all:
-        known[:-1] = 0.0
-    pulls = (trace - options.center_prior) * known
-    value += 0.5 * float(np.sum(pulls * (trace - options.center_prior)))
+    # Two or three numbers: lists are faster than arrays.
+    by_place = 1.0 / options.center_width**2
+    free = 0.0 if not options.center_prior_all else by_place
+    known = [free] * (trace.size - 1) + [by_place]
+    offsets = [c - options.center_prior for c in trace.tolist()]
+    pulls = [k * c for k, c in zip(known, offsets, strict=True)]
+    value += 0.5 * sum(pull * c for pull, c in zip(pulls, offsets, strict=True))
     return Penalty(
-        value, _WALL * slope + off * information, _WALL * bend + information, pulls, known
+        value,
+        _WALL * slope + off * information,
+        _WALL * bend + information,
+        np.array(pulls),
+        np.array(known),
     )
 
 
@@ -221,14 +231,14 @@ class TraceObjective:
     layout: Layout
     force_positive: bool
 
-    def _data(self, at: FitParameters, gradient: Floats | None) -> float:
+    def _data(self, at: FitParameters, slopes: Floats | None) -> float:
         return _objective(
             self.samples.kernel,
             at.sigma,
             at.trace,
             None if self.lookup is None else self.lookup.kernel,
             at.wings,
-            gradient,
+            slopes,
             positive=self.force_positive,
             huber=self.options.huber_alpha,
         )
@@ -266,18 +276,47 @@ class TraceObjective:
         gradient : ndarray of float64
             By the parameters.
         """
+        value, slopes = self._with_slopes(theta, 1)
+        return value, slopes[0]
+
+    def value_and_curvature(self, theta: Floats) -> tuple[float, Floats, Floats]:
+        """
+        The objective, its gradient, and how steep it gets.
+
+        Parameters
+        ----------
+        theta : ndarray of float64
+            Parameters.
+
+        Returns
+        -------
+        value : float
+            Half a chi-squared.
+        gradient : ndarray of float64
+            By the parameters.
+        curvature : ndarray of float64
+            The diagonal of the Hessian of Gauss and Newton, with that of the priors.
+        """
+        value, slopes = self._with_slopes(theta, 2)
+        return value, slopes[0], slopes[1]
+
+    def _with_slopes(self, theta: Floats, order: int) -> tuple[float, Floats]:
+        """The objective, and as many derivatives of it by the parameters, a row for each."""
         at = self.layout.split(theta)
-        gradient = np.empty(1 + at.trace.size + at.wings.size)
+        slopes = np.empty((order, 1 + at.trace.size + at.wings.size))
+        value = self._data(at, slopes)
         prior = penalty(at.sigma, at.trace, self.options)
-        value = prior.value + self._data(at, gradient)
-        by_trace = gradient[1 : 1 + at.trace.size] + prior.by_trace
-        n = self.layout.n_wing(len(theta))
-        if n:
-            first = gradient.size - 3
-            return value, np.concatenate([gradient[first : first + n], by_trace])
-        if not self.layout.free_sigma:
-            return value, by_trace
-        return value, np.concatenate([[WIDTH_UNIT * (gradient[0] + prior.by_sigma)], by_trace])
+        known = ((prior.by_sigma, prior.by_trace), (prior.by_sigma2, prior.by_trace2))
+        for k, (by_sigma, by_trace) in enumerate(known[:order]):
+            slopes[k, 0] = (slopes[k, 0] + by_sigma) * WIDTH_UNIT ** (k + 1)
+            slopes[k, 1 : 1 + at.trace.size] += by_trace
+        value += prior.value
+        if n := self.layout.n_wing(len(theta)):
+            first = slopes.shape[1] - 3
+            own = slopes[:, first : first + n]
+            return value, np.concatenate([own, slopes[:, 1 : 1 + at.trace.size]], axis=1)
+        begin = 0 if self.layout.free_sigma else 1
+        return value, slopes[:, begin : 1 + at.trace.size]
 
     def slopes(self, theta: Floats) -> tuple[Floats, Floats]:
         """

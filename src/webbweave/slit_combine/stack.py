@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -188,6 +189,11 @@ class SlitStack:
             lookup=lookup,
         )
 
+    @cached_property
+    def by_column(self) -> NDArray[np.int64]:
+        """Indices of raveled planes (N, P): by column, then by exposure, then by row."""
+        return np.arange(self.n * self.xslit.size).reshape(-1, *self.shape).T.swapaxes(1, 2).ravel()
+
     @property
     def n(self) -> int:
         """Number of exposures."""
@@ -251,11 +257,34 @@ def distances(
     ny, nx = shape
     x = trace_coordinate(np.arange(nx), nx)
     rows = np.arange(ny, dtype=np.float64)[:, None]
-    planes = [
-        (rows - np.polyval(base, x) - np.polyval(trace, x)).ravel()
-        for base, trace in zip(base_coeffs, trace_coeffs, strict=True)
-    ]
-    return np.ascontiguousarray(planes).reshape(len(planes), ny * nx)
+    planes = np.empty((len(base_coeffs), ny, nx))
+    for plane, base, trace in zip(planes, base_coeffs, trace_coeffs, strict=True):
+        np.subtract(rows, polynomial(base, x), out=plane)
+        plane -= polynomial(trace, x)
+    return planes.reshape(len(planes), ny * nx)
+
+
+def polynomial(coeffs: Floats, x: Floats) -> Floats:
+    """
+    What `numpy.polyval` gives, sooner.
+
+    Parameters
+    ----------
+    coeffs : ndarray of float64, shape (n,)
+        Coefficients, highest power first; at least one.
+    x : ndarray of float64
+        Where.
+
+    Returns
+    -------
+    ndarray of float64
+        The values, of the shape of `x`.
+    """
+    y = np.full(x.shape, coeffs[0], dtype=np.float64)
+    for c in coeffs[1:]:
+        y *= x
+        y += c
+    return y
 
 
 def _check_number(name: str, coeffs: Sequence[Floats], n: int) -> None:

@@ -52,14 +52,20 @@ _USUAL_REFERENCE = 2
 # Relative to `tol`: what L-BFGS-B may leave of the objective, some thousands. With tol = 1e-6 it is
 # known to 1e-6 or so, and parameters to a thousandth of their errors.
 _FLAT, _FLATTEST = 1e-4, 1e-13
-# What it may leave of the gradient, in units of a tenth of a pixel: the second derivatives are the
-# inverse squares of errors, which are less than a pixel where anything can be fitted at all.
+# SLSQP ends when a step gains less than this times `tol`: as it begins with steps of the right
+# size, with all of `tol` it may end at the first of them.
+_LAST_STEP = 0.05
+# What L-BFGS-B may leave of the gradient by parameters in units of about their errors: they are
+# then known to a ten-thousandth of these.
 _STEEP = 1e-4
 
 
 # The tolerance while traces still move, but for the last two rounds: half a chi-squared is known to
 # it, parameters to a hundredth of their errors.
 _ROUGH = 1e-4
+
+# The largest unit of a parameter, pixels.
+_LONGEST = 0.5
 
 # A power of the coordinate along the trace is at least so large: a trace of one column has a scale.
 _LEAST_LEVER = 0.01
@@ -119,13 +125,21 @@ class _Prepared:
         self.samples: DiffSamples = diff_samples(stack, self.difference, options, spread)
 
 
-def _units(objective: TraceObjective, size: int) -> Floats:
-    """Numbers that change the profile about alike: a tenth of a pixel along the whole trace."""
+def _units(objective: TraceObjective, curvature: Floats) -> Floats:
+    """
+    Numbers that change the objective about alike: steps of a minimiser begin with the right size.
+
+    They are errors where the data tell something, and at most half a pixel along the whole trace.
+    """
     samples = objective.samples
-    x = samples.kernel[2][samples.columns]
-    first = size - objective.layout.split(np.zeros(size)).trace.size
-    powers = [np.sqrt(np.mean(x ** (2 * k))) for k in range(size - first - 1, -1, -1)]
-    return np.concatenate([np.ones(first), WIDTH_UNIT / np.maximum(powers, _LEAST_LEVER)])
+    x = samples.x[samples.columns]
+    first = curvature.size - objective.layout.split(np.zeros(curvature.size)).trace.size
+    powers = [np.sqrt(np.mean(x ** (2 * k))) for k in range(curvature.size - first - 1, -1, -1)]
+    most = np.concatenate(
+        [np.full(first, _LONGEST / WIDTH_UNIT), _LONGEST / np.maximum(powers, _LEAST_LEVER)]
+    )
+    known = np.maximum(curvature, 1.0 / most**2)  # it is negative in the walls of the width
+    return 1.0 / np.sqrt(known)
 
 
 def _minimize(
@@ -148,30 +162,34 @@ def _minimize(
         found = minimize(objective.value, start, method=name, bounds=bounds, tol=tol)
         values = first, float(found.fun)
         return np.atleast_1d(found.x), values, int(found.nfev), bool(found.success)
-    unit = _units(objective, start.size)
-    seen: list[float] = []
+    first, slope, curvature = objective.value_and_curvature(start)
+    unit = _units(objective, curvature)
+    begin = start / unit
 
     def function(scaled: Floats) -> tuple[float, Floats]:
+        if (scaled == begin).all():
+            return first, slope * unit
         value, gradient = objective.value_and_gradient(scaled * unit)
-        seen.append(value)
         return value, gradient * unit
 
     settings: dict[str, Any] = {"tol": tol}
-    if name == "l-bfgs-b":
+    if name == "slsqp":
+        settings["tol"] = _LAST_STEP * tol
+    elif name == "l-bfgs-b":
         settings = {"options": {"ftol": max(_FLAT * tol, _FLATTEST), "gtol": _STEEP}}
     if bounds is not None:
         settings["bounds"] = [
             (low / u, high / u) for (low, high), u in zip(bounds, unit, strict=True)
         ]
-    found = minimize(function, start / unit, jac=True, method=name, **settings)
+    found = minimize(function, begin, jac=True, method=name, **settings)
     theta, calls, success = np.atleast_1d(found.x) * unit, int(found.nfev), bool(found.success)
     if _STUMBLED.get(name) == found.status:
         # Clipped and tabulated profiles have kinks.
         again = _minimize(objective, theta, "powell", tol, bounds)
         calls += again[2]
         if again[1][1] < found.fun:
-            return again[0], (seen[0], again[1][1]), calls, again[3]
-    return theta, (seen[0], float(found.fun)), calls, success
+            return again[0], (first, again[1][1]), calls, again[3]
+    return theta, (first, float(found.fun)), calls, success
 
 
 def _fluxes(

@@ -173,25 +173,26 @@ def self_subtraction(
     if not y_range[0] < y_range[1]:
         raise ValueError(f"y_range: expected two ascending numbers, found {y_range}")
     samples = diff_samples(stack, nod_difference(stack, exp, options), options)
-    y = stack.yslit.reshape(-1)[samples.places]
+    y, wave = (plane.reshape(-1)[samples.places] for plane in (stack.yslit, stack.wave))
     light = (
         samples.share
         * pixel_profile(y, samples.spread, sigma, lookup=stack.lookup, wings=options.wings).value
     )
-    pixel = np.repeat(np.arange(samples.diff.size), np.diff(samples.kernel[1]))
+    pixel, n_pixel = samples.owner, samples.diff.size
     added = samples.share > 0.0
     planes = [
-        np.bincount(pixel[part], light[part], samples.diff.size).astype(np.float64)
+        np.bincount(pixel[part], light[part], n_pixel).astype(np.float64)
         for part in (added, ~added)
     ]
-    near = np.zeros(samples.diff.size, bool)
+    near = np.zeros(n_pixel, bool)
     near[pixel[added & (y >= y_range[0]) & (y <= y_range[1])]] = True
+    waves = np.empty(n_pixel)
+    waves[pixel[::-1]] = wave[::-1]  # the first of each pixel is the last to be written
     sums = samples.column_sums
     weighted = planes[0] * samples.weight
     with np.errstate(invalid="ignore", divide="ignore"):
         return SelfSubtraction(
-            wave=sums(stack.wave.reshape(-1)[samples.places[samples.kernel[1][:-1]]])
-            / sums(np.ones_like(weighted)),
+            wave=sums(waves) / sums(np.ones_like(weighted)),
             aperture=-sums(planes[1] * near) / sums(planes[0] * near),
             optimal=-sums(planes[1] * weighted) / sums(planes[0] * weighted),
         )
