@@ -165,14 +165,14 @@ def spoiled(field, rng, others):
     ],
 )
 def test_complete_is_right(tmp_path, absolute, options, seed):
-    """Errors of 3.5 arcsec and 0.05 degrees, few stars, six times as many sources that are none."""
+    """Errors of 3.5 arcsec and 0.05 degrees, few stars, twenty times as many false sources."""
     rng = np.random.default_rng(seed)
     angles = rng.uniform(0, 2 * np.pi, 3)
     shifts = 3.5 * np.column_stack([np.cos(angles), np.sin(angles)])
     if not absolute:
         shifts[0] = 0.0
     field = exposures(tmp_path, 3, n_star=40, dither=4.0, turn=0.05, shifts=shifts, seed=seed)
-    spoiled(field, rng, 6)
+    spoiled(field, rng, 20)
     if absolute:
         field.reference.write(tmp_path / "stars.ecsv")
         options = options | {"abs_refcat": str(tmp_path / "stars.ecsv")}

@@ -160,9 +160,10 @@ def refine_pairs(
     Match two catalogues, starting from a shift, with a tolerance that shrinks.
 
     A transformation (shift, rotation, scale) is fitted to the mutual nearest neighbours, and the
-    distances of all pairs are compared with a uniform background of chance pairs: the radius at
-    which what is in excess of it is most significant gives the next tolerance. This ends when
-    neither changes any more. Real pairs need not be the majority.
+    distances of all pairs are compared with a uniform background of chance pairs: the radius
+    within which they are least likely to be nothing else gives the next tolerance. It does not
+    become smaller than where hardly any chance pair is expected. This ends when neither changes
+    any more. Real pairs need not be the majority.
 
     Parameters
     ----------
