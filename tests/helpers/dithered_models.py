@@ -36,6 +36,25 @@ class Exposures:
         errors = 3.6e6 * np.array(errors)
         return errors - errors.mean(axis=(0, 2), keepdims=True) if relative else errors
 
+    def disagreement(self, result, *, relative=False):
+        """
+        Largest error of each WCS over its image [mas].
+
+        Relative errors are those against the first image, which may be wrong itself: by how much,
+        the others are to be wrong too, wherever they look.
+        """
+        x, y = (axis.ravel() for axis in np.meshgrid(*[np.linspace(5, SIZE - 5, 5)] * 2))
+        plane = TangentPlane(*map(float, self.truth[0](SIZE / 2, SIZE / 2)))
+        found, right = (
+            [3.6e6 * np.stack(plane.project(*wcs(x, y)), axis=-1) for wcs in each]
+            for each in ([model.meta.wcs for model in result], self.truth)
+        )
+        if relative:
+            known = [np.column_stack([points, np.ones(len(points))]) for points in right]
+            common = np.linalg.lstsq(known[0], found[0], rcond=None)[0]
+            right = [points @ common for points in known]
+        return np.array([np.hypot(*(a - b).T).max() for a, b in zip(found, right, strict=True)])
+
     def rms(self, result, **options):
         """Root mean square of the errors of each image [mas]."""
         return np.sqrt(np.mean(np.sum(self.errors(result, **options) ** 2, axis=1), axis=1))

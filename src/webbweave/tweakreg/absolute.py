@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from webbweave.tweakreg.grouping import Group
 from webbweave.tweakreg.image_plane import moved_correction
 from webbweave.tweakreg.joint import GroupFit
-from webbweave.tweakreg.joint_alignment import align_jointly
+from webbweave.tweakreg.joint_alignment import REACH, align_jointly
 from webbweave.tweakreg.merge import merge_detections
 from webbweave.tweakreg.pointing import Detections, ImageSources, SkyMove, detections, moved
 from webbweave.tweakreg.reference import ReferenceCatalog
@@ -229,7 +229,7 @@ def align_groups_jointly(
         found.image,
         np.array([number[int(k)] for k in found.group], dtype=np.intp),
         planes,
-        radius=max(options.separation, LEAST_MERGING),
+        radius=_merging_radius([fits[k] for k in taking], options),
         reference=reference,
         weight=found.weight,
         geometry=options.fitgeometry,
@@ -247,6 +247,17 @@ def align_groups_jointly(
             corrections[i] = moved(images[i], corrections[i], move)
         fits[k] = _with_joint(fits[k], own)
     return AbsoluteAlignment(corrections, fits)
+
+
+def _merging_radius(fits: Sequence[StageFit], options: MatchOptions) -> float:
+    """
+    Return the distance within which detections may be of one star, from how well groups fit.
+
+    A larger one than needed would tie groups together by chance pairs.
+    """
+    known = [fit.rms for fit in fits if math.isfinite(fit.rms)]
+    needed = REACH * max(known, default=math.inf)
+    return max(LEAST_MERGING, min(options.separation, needed))
 
 
 def _with_joint(fit: StageFit, own: GroupFit) -> StageFit:

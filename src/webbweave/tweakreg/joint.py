@@ -18,11 +18,20 @@ from scipy import sparse
 
 from webbweave.tweakreg.joint_noise import (
     LEAST_SIGMA,
+    relative_weights,
+    rms,
     scatter,
     scatter_beyond,
     standard_distances,
 )
-from webbweave.tweakreg.joint_system import N_PARAMETERS, JointSystem, Solved, transformation
+from webbweave.tweakreg.joint_system import (
+    N_PARAMETERS,
+    Equations,
+    JointSystem,
+    Solved,
+    transformation,
+)
+from webbweave.tweakreg.linear import leverage, weakness
 from webbweave.tweakreg.overlap import connected_groups
 from webbweave.wcs.tangent import TangentPlane
 
@@ -252,6 +261,15 @@ def _sets_of_groups(seen: sparse.csr_matrix, least: int) -> NDArray[np.intp]:
         sets = larger[sets]
 
 
+@dataclass(frozen=True, eq=False)
+class _Links:
+    """Which groups see which stars, what ties groups to others, and the sets that hang together."""
+
+    seen: sparse.csr_matrix
+    tying: NDArray[np.bool_]
+    sets: NDArray[np.intp]
+
+
 class _Adjustment:
     """The solution while it is found: what counts, how much, and what has failed."""
 
@@ -265,20 +283,30 @@ class _Adjustment:
     ) -> None:
         n_reference = len(system.reference_star)
         self.system = system
-        self.weight = _relative(weight, len(system.star))
-        self.reference_weight = _relative(reference_weight, n_reference)
+        self.weight = relative_weights(weight, len(system.star))
+        self.reference_weight = relative_weights(reference_weight, n_reference)
         self.min_stars = min_stars
         self.fixed = np.zeros(system.n_group, dtype=bool)
         self.fixed[list(fixed)] = True
         self.reason: dict[int, str] = {}
         self.used = self.weight > 0
         self.reference_used = self.reference_weight > 0
+        self._linked: tuple[object, _Links] | None = None
         self.sigma = math.nan
         self.reference_sigma = math.nan
         self.parameters = np.zeros((system.n_group, system.n_parameter))
-        self.matched = self._links()[1]
+        self.matched = self._links().tying
 
     def run(self, sigma: float, max_rounds: int) -> tuple[int, bool]:
+        """Solve and clip; a group that the stars hardly determine fails, the weakest first."""
+        while True:
+            outcome = self._rounds(sigma, max_rounds)
+            weak = self._weakest()
+            if weak is None:
+                return outcome
+            self.reason[weak[0]] = weak[1]
+
+    def _rounds(self, sigma: float, max_rounds: int) -> tuple[int, bool]:
         """Solve and clip until nothing changes."""
         for rounds in range(max_rounds + 1):
             self.solved = self._solve()
@@ -295,14 +323,45 @@ class _Adjustment:
                 self.used, self.reference_used = before
         return max_rounds, False
 
+    def _weakest(self) -> tuple[int, str] | None:
+        """Find the group whose matrix is known worst, if it is not known."""
+        system = self.system
+        tying, residual = self._links().tying, self._residual(self.solved.equations)
+        scale = self._unit_variance(residual, tying)
+        # A rotation or a scale is two entries of the matrix.
+        entries = 1.0 if system.geometry == "general" else 2.0
+        found = []
+        for index in range(system.n_group):
+            rows = tying & (system.group == index)
+            noise = rms(residual[rows])
+            if index in self.reason or self.fixed[index] or not noise > LEAST_SIGMA:
+                continue
+            unit = system.offset[:, rows].T / system.size[index]
+            variance = entries * scale * float(np.trace(self.solved.inverse[index][2:, 2:]))
+            ratio = leverage(unit, variance, noise)
+            found.append((ratio, index, weakness(system.geometry, ratio, noise)))
+        weak = max((one for one in found if one[2]), default=None)
+        return None if weak is None else weak[1:]
+
+    def _residual(self, equations: Equations) -> NDArray[np.float64]:
+        """Squared distances of detections from their stars."""
+        away = equations.place - equations.star_place[self.system.star]
+        return np.asarray(np.sum(away**2, axis=1))
+
     def _counting(self) -> NDArray[np.bool_]:
         """Detections that count now: not clipped, and not in a group that failed."""
         alive = np.ones(self.system.n_group, dtype=bool)
         alive[list(self.reason)] = False
         return self.used & alive[self.system.group]
 
-    def _links(self) -> tuple[sparse.csr_matrix, NDArray[np.bool_]]:
-        """Tell which groups see which stars, and which detections tie their groups to others."""
+    def _links(self) -> _Links:
+        """Tell how groups hang together now."""
+        state = self.used.tobytes(), self.reference_used.tobytes(), tuple(self.reason)
+        if self._linked is None or self._linked[0] != state:
+            self._linked = state, self._find_links()
+        return self._linked[1]
+
+    def _find_links(self) -> _Links:
         system = self.system
         counting = self._counting()
         seen = sparse.csr_matrix(
@@ -316,15 +375,17 @@ class _Adjustment:
         others = np.asarray(seen.sum(axis=1)).ravel()
         has_reference = np.zeros(system.n_star, dtype=np.int64)
         has_reference[system.reference_star[self.reference_used]] = 1
-        return seen, counting & ((others + has_reference)[system.star] > 1)
+        tying = counting & ((others + has_reference)[system.star] > 1)
+        return _Links(seen, tying, _sets_of_groups(seen, _least(system.geometry)))
 
     def _drop_lonely(self) -> None:
         """Let those groups fail that have too little in common with the rest, the least first."""
         system = self.system
         while True:
-            _, tying = self._links()
-            pairs = np.unique(np.column_stack([system.group, system.star])[tying], axis=0)
-            count = np.bincount(pairs[:, 0], minlength=system.n_group)
+            links = self._links()
+            ties = np.zeros(system.n_star)
+            ties[system.star[links.tying]] = 1.0
+            count = ties @ links.seen
             candidates = [
                 index
                 for index in range(system.n_group)
@@ -367,7 +428,7 @@ class _Adjustment:
     def _ties(self) -> tuple[list[NDArray[np.intp]], NDArray[np.bool_]]:
         """Sets of groups that hang on nothing else, and the reference stars that count."""
         system = self.system
-        sets = _sets_of_groups(self._links()[0], _least(system.geometry))
+        sets = self._links().sets
         counting = self._counting()
         set_of_star = np.full(system.n_star, -1)
         set_of_star[system.star[counting]] = sets[system.group[counting]]
@@ -453,16 +514,13 @@ class _Adjustment:
     def solution(self, rounds: int, converged: bool) -> JointSolution:
         """Put the results together."""
         system, solved = self.system, self.solved
-        counting, tying = self._counting(), self._links()[1]
+        counting, tying = self._counting(), self._links().tying
         equations = solved.equations
         still = system.equations(
             np.zeros_like(self.parameters),
             *self._weights(self._ties()[1]),
         )
-        residual, before = (
-            np.sum((each.place - each.star_place[system.star]) ** 2, axis=1)
-            for each in (equations, still)
-        )
+        residual, before = self._residual(equations), self._residual(still)
         scale = self._unit_variance(residual, tying)
         groups = tuple(
             self._group_fit(index, scale, tying & (system.group == index), before, residual)
@@ -536,21 +594,6 @@ class _Adjustment:
             bool(self.absolute[index]),
             int(np.count_nonzero(self.matched & (system.group == index))),
             int(np.count_nonzero(rows)),
-            _rms(before[rows]),
-            _rms(residual[rows]),
+            rms(before[rows]),
+            rms(residual[rows]),
         )
-
-
-def _relative(weight: NDArray[np.float64] | None, length: int) -> NDArray[np.float64]:
-    """Weights over their median, so that the noise that is estimated is that of a typical one."""
-    if weight is None:
-        return np.ones(length)
-    relative = np.asarray(weight, dtype=np.float64)
-    if np.any(relative < 0) or not np.all(np.isfinite(relative)):
-        raise ValueError("expected weights that are finite and not negative")
-    positive = relative[relative > 0]
-    return relative / np.median(positive) if len(positive) else relative
-
-
-def _rms(square: NDArray[np.float64]) -> float:
-    return float(np.sqrt(np.mean(square))) if len(square) else math.nan

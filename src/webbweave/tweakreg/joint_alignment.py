@@ -24,13 +24,13 @@ from webbweave.tweakreg.reference import ReferenceCatalog
 from webbweave.wcs.sky import chord, unit_vectors
 from webbweave.wcs.tangent import TangentPlane
 
-__all__ = ["JointAlignment", "align_jointly"]
+__all__ = ["REACH", "JointAlignment", "align_jointly"]
 
 log = logging.getLogger(__name__)
 
 #: Detections of one star are within so many standard deviations of each other: the distance of two
 #: of them exceeds this in 1 of 8000 cases (exp(-6^2/4), two noises in two directions).
-_REACH = 6.0
+REACH = 6.0
 
 #: A group is not aligned if chance gives it as many matches more often than this. It is small since
 #: some thousand corrections within the first radius were, in effect, tried.
@@ -213,7 +213,7 @@ def _lucky_groups(
 
 def _shrunk(radius: float, noise: float) -> float:
     """The radius that noise asks for, if that is smaller."""
-    return min(radius, _REACH * noise) if math.isfinite(noise) else radius
+    return min(radius, REACH * noise) if math.isfinite(noise) else radius
 
 
 def _tie(

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-__all__ = ["LEAST_SIGMA", "scatter", "scatter_beyond", "standard_distances"]
+__all__ = [
+    "LEAST_SIGMA",
+    "relative_weights",
+    "rms",
+    "scatter",
+    "scatter_beyond",
+    "standard_distances",
+]
 
 #: Standard deviation of a normal distribution over the median of the absolute values.
 _MAD_TO_SIGMA = 1.482602218505602
@@ -111,3 +118,50 @@ def standard_distances(
         square = np.sum((place - mean[star]) ** 2, axis=1)
         alone = variance * weight < 1e-9
         return np.where(alone, 0.0, np.sqrt(square / variance))
+
+
+def relative_weights(weight: NDArray[np.float64] | None, length: int) -> NDArray[np.float64]:
+    """
+    Divide weights by their median, so that the noise that is estimated is that of a typical one.
+
+    Parameters
+    ----------
+    weight : ndarray of float64, shape (n,), or None
+        The weights; None if all weigh the same.
+    length : int
+        Their number.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Relative weights.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite.
+    """
+    if weight is None:
+        return np.ones(length)
+    relative = np.asarray(weight, dtype=np.float64)
+    if np.any(relative < 0) or not np.all(np.isfinite(relative)):
+        raise ValueError("expected weights that are finite and not negative")
+    positive = relative[relative > 0]
+    return relative / np.median(positive) if len(positive) else relative
+
+
+def rms(square: NDArray[np.float64]) -> float:
+    """
+    Take the root of the mean of squares.
+
+    Parameters
+    ----------
+    square : ndarray of float64, shape (n,)
+        The squares.
+
+    Returns
+    -------
+    float
+        The root; NaN of none.
+    """
+    return float(np.sqrt(np.mean(square))) if len(square) else math.nan

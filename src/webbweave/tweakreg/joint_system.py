@@ -22,6 +22,9 @@ from webbweave.wcs.tangent import TangentPlane, mean_direction
 
 __all__ = ["N_PARAMETERS", "Equations", "JointSystem", "Solved", "transformation"]
 
+#: One number for each detection, or the same for all.
+_Row = NDArray[np.float64] | float
+
 #: Parameters of each geometry: two shifts, then rotation, scale, or the four entries of a matrix.
 N_PARAMETERS = {"shift": 2, "rshift": 3, "rscale": 4, "general": 6}
 
@@ -162,10 +165,11 @@ class JointSystem:
         points[self.reference_star] = reference_tips
         points[star] = tips
         self._star_axes = local_axes(*sky_position(points))
-        own, others = self._axes[group][:, 1:], self._star_axes[star]
-        self._turn = others[:, 1:] @ own.transpose(0, 2, 1)
-        self._tilt = np.einsum("nj,nkj->nk", others[:, 0], own)
-        self.reference_place, _ = self._local(reference_tips, self.reference_star)
+        # From the plane of the group to that of the star; the detections along the last axis.
+        turns = np.einsum("nij,nkj->ikn", self._star_axes[star], self._axes[group])
+        self._turns = np.ascontiguousarray(turns)
+        own = np.einsum("nij,nj->ni", self._star_axes[self.reference_star], reference_tips)
+        self.reference_place = own[:, 1:] / own[:, :1] * ARCSEC_PER_RADIAN
 
     def _set_centres(self) -> None:
         """Find the middle of the detections of each group, and how far from it they are."""
@@ -173,17 +177,10 @@ class JointSystem:
         self.centre = np.zeros((self.n_group, 2))
         np.add.at(self.centre, self.group, self._position)
         self.centre /= count[:, None]
-        self._offset = self._position - self.centre[self.group]
-        square = np.bincount(self.group, np.sum(self._offset**2, axis=1), minlength=self.n_group)
+        self.offset = np.ascontiguousarray((self._position - self.centre[self.group]).T)
+        square = np.bincount(self.group, np.sum(self.offset**2, axis=0), minlength=self.n_group)
         size = np.sqrt(square / count)
         self.size = np.where(size > 0, size, 1.0)
-
-    def _local(
-        self, vectors: NDArray[np.float64], star: NDArray[np.intp]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Project vectors of any length to the planes of stars [arcsec]; also their heights."""
-        own: NDArray[np.float64] = np.einsum("nij,nj->ni", self._star_axes[star], vectors)
-        return own[:, 1:] / own[:, :1] * ARCSEC_PER_RADIAN, own[:, 0]
 
     def star_positions(
         self, place: NDArray[np.float64]
@@ -220,48 +217,62 @@ class JointSystem:
         ra, dec : ndarray of float64, shape (n,)
             Sky positions [degree].
         """
-        return sky_position(self._vectors(parameters)[0])
+        tilted = np.column_stack([np.ones(len(self.group)), self._moved(parameters)[0].T])
+        tilted[:, 1:] /= ARCSEC_PER_RADIAN
+        return sky_position(np.einsum("nij,ni->nj", self._axes[self.group], tilted))
 
-    def _vectors(
+    def _moved(
         self, parameters: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Corrected detections as vectors of height 1 over their planes, and the matrices."""
+        """Corrected detections in the planes of their groups, shape (2, n), and the matrices."""
         made = [
             transformation(self.geometry, *each) for each in zip(parameters, self.size, strict=True)
         ]
         matrix = np.array([each[0] for each in made]).reshape(-1, 2, 2)
         shift = np.array([each[1] for each in made]).reshape(-1, 2)
-        moved = np.einsum("nij,nj->ni", matrix[self.group], self._offset)
-        moved += (self.centre + shift)[self.group]
-        tilted = np.column_stack([np.ones(len(moved)), moved / ARCSEC_PER_RADIAN])
-        return np.einsum("nij,ni->nj", self._axes[self.group], tilted), matrix
+        return _applied(matrix, self.group, self.offset) + (self.centre + shift).T[
+            :, self.group
+        ], matrix
 
-    def _derivatives(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How the place in the plane of the group moves with each parameter, (n, 2, p)."""
-        result = np.zeros((len(self.group), 2, self.n_parameter))
-        result[:, 0, 0] = result[:, 1, 1] = 1.0
-        unit = self._offset / self.size[self.group, None]
+    def _derivatives(self, matrix: NDArray[np.float64]) -> list[tuple[_Row, _Row]]:
+        """How x and y in the plane of the group move with each parameter beyond the shift."""
+        unit = self.offset / self.size[self.group]
         if self.geometry == "general":
-            result[:, 0, 2:4] = result[:, 1, 4:6] = unit
-            return result
+            return [(unit[0], 0.0), (unit[1], 0.0), (0.0, unit[0]), (0.0, unit[1])]
         if self.geometry == "shift":
-            return result
-        turned = np.einsum("nij,nj->ni", matrix[self.group], unit)
-        result[:, 0, 2], result[:, 1, 2] = turned[:, 1], -turned[:, 0]
+            return []
+        x, y = _applied(matrix, self.group, unit)
+        found: list[tuple[_Row, _Row]] = [(y, -x)]
         if self.geometry == "rscale":
             scale = np.sqrt(np.abs(np.linalg.det(matrix)))[self.group]
-            result[:, :, 3] = turned / scale[:, None]
-        return result
+            found.append((x / scale, y / scale))
+        return found
+
+    def _places(
+        self, parameters: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Places in the planes of the stars, shape (2, n), heights over them, and the matrices."""
+        (x, y), matrix = self._moved(parameters)
+        turns = self._turns
+        height = turns[0, 0] + (turns[0, 1] * x + turns[0, 2] * y) / ARCSEC_PER_RADIAN
+        place = turns[1:, 0] * ARCSEC_PER_RADIAN + turns[1:, 1] * x + turns[1:, 2] * y
+        return place / height, height, matrix
 
     def _linearised(
         self, parameters: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Places of detections in the planes of their stars, and derivatives of these."""
-        vectors, matrix = self._vectors(parameters)
-        place, height = self._local(vectors, self.star)
-        turn = self._turn - (place / ARCSEC_PER_RADIAN)[:, :, None] * self._tilt[:, None, :]
-        turn /= height[:, None, None]
-        return place, np.einsum("nij,njp->nip", turn, self._derivatives(matrix))
+        place, height, matrix = self._places(parameters)
+        slope = np.empty((self.n_parameter, 2, len(height)))
+        for axis in range(2):
+            bent = place[axis] / ARCSEC_PER_RADIAN
+            for k in range(2):
+                slope[k, axis] = (
+                    self._turns[1 + axis, 1 + k] - bent * self._turns[0, 1 + k]
+                ) / height
+        for k, (x, y) in enumerate(self._derivatives(matrix), 2):
+            slope[k] = slope[0] * x + slope[1] * y
+        return np.ascontiguousarray(place.T), np.ascontiguousarray(slope.transpose(2, 1, 0))
 
     def equations(
         self,
@@ -286,7 +297,7 @@ class JointSystem:
         Equations
             Places and weights.
         """
-        place, _ = self._linearised(parameters)
+        place = np.ascontiguousarray(self._places(parameters)[0].T)
         return Equations(place, *self.star_means(place, weight, reference_weight))
 
     def _normal(
@@ -301,25 +312,23 @@ class JointSystem:
         column = np.full(self.n_group, -1)
         column[free] = np.arange(len(free)) * n_parameter
         rows = np.flatnonzero((weight > 0) & (column[self.group] >= 0))
-        root, own, n_row = np.sqrt(weight[rows]), self.star[rows], len(rows)
-        columns = np.repeat(column[self.group[rows], None] + np.arange(n_parameter), 2, axis=0)
-        design = sparse.csr_matrix(
-            (
-                (slope[rows] * root[:, None, None]).ravel(),
-                columns.ravel(),
-                np.arange(0, 2 * n_row * n_parameter + 1, n_parameter),
-            ),
-            shape=(2 * n_row, len(free) * n_parameter),
-        )
-        mean = sparse.csr_matrix(
-            (
-                np.repeat(root / np.sqrt(star_weight[own]), 2),
-                ((2 * own[:, None] + np.arange(2)).ravel(), np.arange(2 * n_row)),
-            ),
-            shape=(2 * self.n_star, 2 * n_row),
-        )
-        shared = mean @ design
-        return np.asarray((design.T @ design - shared.T @ shared).toarray())
+        own, group = self.star[rows], self.group[rows]
+        slope = slope[rows] * np.sqrt(weight[rows])[:, None, None]
+        normal = np.zeros((len(free) * n_parameter,) * 2)
+        for i in range(n_parameter):
+            for j in range(n_parameter):
+                products = np.einsum("na,na->n", slope[:, :, i], slope[:, :, j])
+                sums = np.bincount(group, products, minlength=self.n_group)[free]
+                normal[i::n_parameter, j::n_parameter] = np.diag(sums)
+        slope *= np.sqrt(weight[rows] / star_weight[own])[:, None, None]
+        shape = (len(rows), 2, n_parameter)
+        where = 2 * own[:, None, None] + np.arange(2)[:, None], column[group][:, None, None]
+        where = where[0], where[1] + np.arange(n_parameter)
+        shared = sparse.coo_matrix(
+            (slope.ravel(), tuple(np.broadcast_to(each, shape).ravel() for each in where)),
+            shape=(2 * self.n_star, len(normal)),
+        ).tocsr()
+        return np.asarray(normal - (shared.T @ shared).toarray())
 
     def _gradient(
         self,
@@ -463,6 +472,15 @@ class JointSystem:
             for index in range(2, self.n_parameter):
                 result[:, index, index] = 1.0 / self.size[members]
         return result
+
+
+def _applied(
+    matrix: NDArray[np.float64], group: NDArray[np.intp], points: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Multiply points, shape (2, n), by the matrices of their groups."""
+    own = matrix.reshape(-1, 4).T[:, group]
+    x, y = points
+    return np.stack([own[0] * x + own[1] * y, own[2] * x + own[3] * y])
 
 
 def _complement(rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,12 +12,15 @@ from webbweave.errors import WeaveError
 
 __all__ = [
     "MIN_POINTS",
+    "MOST_LEVERAGE",
     "LinearParts",
     "NotEnoughPointsError",
     "SingularMatrixError",
     "decompose",
+    "leverage",
     "solution_covariance",
     "solve",
+    "weakness",
 ]
 
 #: The points that the parameters of each geometry need.
@@ -27,6 +30,10 @@ MIN_POINTS = {"shift": 1, "rshift": 2, "rscale": 2, "general": 3}
 #: the condition of the normal equations is the inverse of its square, and double precision has
 #: 16 digits.
 _COLLINEAR = 1e-7
+
+#: An error at the distance of the farthest source above this multiple of the scatter: the sources
+#: lie on a line. For sources all over an image, it is less than the scatter.
+MOST_LEVERAGE = 3.0
 
 #: A determinant smaller than this part of its terms has no sign: of two points, or points on a
 #: line, the mirror image fits as well as the rotation, which is then taken.
@@ -222,6 +229,54 @@ def solution_covariance(
     size = np.sqrt(np.diag(normal))
     inverse = np.linalg.pinv(normal / np.outer(size, size), hermitian=True)
     return np.asarray(variance * change @ (inverse / np.outer(size, size)) @ change.T)
+
+
+def leverage(points: NDArray[np.float64], variance: float, scatter: float) -> float:
+    """
+    Compare the error that a matrix makes at the farthest point with the scatter of the points.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (n, 2)
+        The points that were fitted, relative to the centre of rotation.
+    variance : float
+        Sum of the variances of the four entries of the matrix.
+    scatter : float
+        Root mean square of the residuals.
+
+    Returns
+    -------
+    float
+        The ratio; 0 without a scatter, NaN if the variance is not known.
+    """
+    farthest = float(np.hypot(points[:, 0], points[:, 1]).max(initial=0.0))
+    return farthest * math.sqrt(max(variance, 0.0)) / scatter if scatter > 0 else 0.0
+
+
+def weakness(fitgeom: str, ratio: float, scatter: float) -> str:
+    """
+    Say that points do not determine a matrix, though the equations have a solution.
+
+    Parameters
+    ----------
+    fitgeom : str
+        The geometry.
+    ratio : float
+        As `leverage` found it.
+    scatter : float
+        Root mean square of the residuals [arcsec].
+
+    Returns
+    -------
+    str
+        The reason; empty if all is well.
+    """
+    if not ratio > MOST_LEVERAGE:
+        return ""
+    return (
+        f"the sources do not determine the geometry {fitgeom!r}: standard error "
+        f"{ratio * scatter:.3g} arcsec at the border, scatter {scatter:.3g}"
+    )
 
 
 def decompose(matrix: NDArray[np.float64]) -> LinearParts:

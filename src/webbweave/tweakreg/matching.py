@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from webbweave.tweakreg.offsets import OffsetPeak, find_peak, offset_histogram
 from webbweave.tweakreg.peer_matching import SourceConfusionError, peer_match, peer_shift
-from webbweave.tweakreg.refining import Pairs, Transformation, refine_pairs
+from webbweave.tweakreg.refining import CORE_RADII, Pairs, Transformation, refine_pairs
 
 __all__ = ["Match", "SourceConfusionError", "XYXYMatch", "find_offset"]
 
@@ -389,6 +389,7 @@ def _match(
             offset,
             tolerance=options.tolerance,
             separation=options.separation,
+            start=None if peak is None or not options.refine else _scatter(peak),
             shrink=options.refine,
         )
     return Match(
@@ -401,6 +402,11 @@ def _match(
         tolerance=pairs.tolerance,
         expected_chance=pairs.expected_chance,
     )
+
+
+def _scatter(peak: OffsetPeak) -> float:
+    """Return how far from the peak real pairs are: its box is their core, but for its corners."""
+    return CORE_RADII * math.sqrt(0.5) * peak.width
 
 
 def _no_pairs(offset: tuple[float, float], tolerance: float) -> Pairs:

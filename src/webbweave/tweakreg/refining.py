@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import rel_entr
 
 from webbweave._kernels import xymatch as kernel
 from webbweave.tweakreg.fitting import iter_linear_fit
 from webbweave.tweakreg.linear import SingularMatrixError
-from webbweave.tweakreg.offsets import offset_histogram
+from webbweave.tweakreg.offsets import FALSE_ALARM, offset_histogram
 
-__all__ = ["Pairs", "Transformation", "match_mutual", "refine_pairs"]
+__all__ = ["CORE_RADII", "Pairs", "Transformation", "match_mutual", "refine_pairs"]
 
 log = logging.getLogger(__name__)
 
@@ -31,24 +33,26 @@ _ENOUGH = 5000
 #: Cells per tolerance of the histogram that the core of the residuals is measured on.
 _CELLS = 24
 
-#: The radius of the core is where its signal to noise comes this near to the best: there it is
-#: flat, and without a background it does not fall at all.
-_NEAR_BEST = 0.95
+#: The radius of the core is where the evidence for it comes near to the best: it is flat there.
+_NEAR_BEST = 0.9
 
 #: The new tolerance in units of this radius: that is 1.25 sigma of a Gaussian core on a high
-#: background and 2.2 sigma without one, so this is 4 to 7 sigma.
-_CORE_RADII = 3.2
+#: background and 2 sigma without one, so this is 4 to 6 sigma.
+CORE_RADII = 3.2
+
+#: Pairs farther than so many times their typical distance do not count for a transformation.
+_CLIP = 3.0
+
+#: Root mean square distance over the median one, for normally distributed errors in two axes.
+_MEDIAN_TO_RMS = 1.0 / math.sqrt(math.log(2.0))
 
 #: A pointing error is a rotation of a few degrees at most, and a change of scale of less than that;
 #: what a fit to chance pairs finds may be anything.
 _MOST_TURN = 0.1
 
-#: The core is trusted from this signal to noise on: 15 pairs without a background have 3.9. What a
-#: core of chance pairs leaves does not pass the tests of numbers that follow.
-_CORE_SIGNAL = 3.5
-
-#: The background of chance pairs is measured beyond this part of the tolerance.
-_RING_START = 0.7
+#: The tolerance need not be smaller than where so many chance pairs are expected: good and bad
+#: positions are all kept where there is nothing to confuse them with. One outlier is clipped.
+_HARMLESS = 0.01
 
 #: Below this part of the tolerance asked for, it is not made smaller.
 _LEAST_TOLERANCE = 1e-3
@@ -149,15 +153,17 @@ def refine_pairs(
     *,
     tolerance: float,
     separation: float = 0.0,
+    start: float | None = None,
     shrink: bool = True,
 ) -> Pairs:
     """
     Match two catalogues, starting from a shift, with a tolerance that shrinks.
 
     A transformation (shift, rotation, scale) is fitted to the mutual nearest neighbours, and the
-    distances of all pairs are compared with a uniform background of chance pairs: the radius at
-    which what is in excess of it is most significant gives the next tolerance. This ends when
-    neither changes any more. Real pairs need not be the majority.
+    distances of all pairs are compared with a uniform background of chance pairs: the radius
+    within which they are least likely to be nothing else gives the next tolerance. It does not
+    become smaller than where hardly any chance pair is expected. This ends when neither changes
+    any more. Real pairs need not be the majority.
 
     Parameters
     ----------
@@ -166,10 +172,12 @@ def refine_pairs(
     shift : (float, float)
         Offset image minus reference.
     tolerance : float
-        Largest distance of a pair to start with.
+        Largest distance of a pair; to start with, too, if `start` is not given.
     separation : float, optional
         Points that have another one of their list within this distance are ambiguous at the
         tolerance asked for; at a smaller one, within the same multiple of it. They take no part.
+    start : float, optional
+        A smaller tolerance to start with, if offsets are known to scatter by less.
     shrink : bool, optional
         Refine; otherwise match once.
 
@@ -180,27 +188,42 @@ def refine_pairs(
     """
     model = Transformation(np.eye(2), -np.asarray(shift, dtype=np.float64))
     some = ref[:: max(1, len(ref) // _ENOUGH)]
-    current, radius = tolerance, 0.0
+    share = len(ref) / len(some) if len(some) else 1.0
+    # One pair more, since no pair around it does not mean that there could be none.
+    density = share * _density_around(some, model(img), tolerance, more=1.0)
+    least = max(_LEAST_TOLERANCE * tolerance, math.sqrt(_HARMLESS / (math.pi * density)))
+    current = tolerance if start is None else min(max(start, least), tolerance)
     for _ in range(_PASSES if shrink else 0):
         moved = model(img)
         rows, columns = match_mutual(some, moved, current)
         if len(rows) == 0:
             break
-        better = _fit(some[rows], img[columns], current)
+        near = _together(some[rows] - moved[columns])
+        better = _fit(some[rows[near]], img[columns[near]], current)
         if better is None:
             break
         change = float(np.abs(better(img[columns]) - moved[columns]).max())
         model = better
-        radius = _core_radius(some, model(img), current)
-        smaller = max(min(current, _CORE_RADII * radius), _LEAST_TOLERANCE * tolerance)
+        smaller = max(CORE_RADII * _core_radius(some, model(img), current), least)
         settled = change < _SETTLED * current and smaller > 0.9 * current
-        current = smaller if radius > 0 else current
+        current = min(current, smaller)
         if settled:
             break
     moved = model(img)
     rows, columns = match_mutual(ref, moved, current, separation * current / tolerance)
-    chance = _expected_chance(some, moved, current) * len(ref) / max(len(some), 1)
+    area = math.pi * current**2
+    chance = area * max(density, share * _density_around(some, moved, current))
     return Pairs(rows, columns, model, current, chance)
+
+
+def _together(difference: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """
+    Choose pairs whose differences lie near the median one, if most do.
+
+    A first fit to all pairs can bend towards outliers so far that clipping no longer finds them.
+    """
+    distance = np.hypot(*(difference - np.median(difference, axis=0)).T)
+    return np.asarray(distance <= _CLIP * _MEDIAN_TO_RMS * np.median(distance))
 
 
 def _fit(
@@ -209,7 +232,7 @@ def _fit(
     """Fit what the number of pairs allows, robustly; None if they determine nothing."""
     geometry = "rscale" if len(ref) > _MOST_FOR_SHIFT else "shift"
     try:
-        fit = iter_linear_fit(ref, img, fitgeom=geometry, nclip=10, sigma=(3.0, "mad"))
+        fit = iter_linear_fit(ref, img, fitgeom=geometry, nclip=10, sigma=(_CLIP, "mad"))
     except SingularMatrixError:
         return None
     matrix, center = fit["matrix"], fit["center"]
@@ -233,24 +256,39 @@ def _profile(
 
 
 def _core_radius(ref: NDArray[np.float64], moved: NDArray[np.float64], tolerance: float) -> float:
-    """Find the radius within which real pairs stand out best; 0 if they do not."""
+    """Find the radius within which real pairs stand out best; infinity if they do not."""
     distance, counts = _profile(ref, moved, tolerance)
-    level = counts[distance > _RING_START * tolerance].mean()
-    inside = np.cumsum(counts)
-    excess = inside - level * np.arange(1, len(inside) + 1)
-    signal = excess / np.sqrt(np.maximum(inside, 1.0))
-    if signal.max() < _CORE_SIGNAL:
-        return 0.0
-    best = int(np.argmax(signal > _NEAR_BEST * signal.max()))
+    cells = _core(counts)
     # The cells reach half a diagonal beyond their centres.
-    return float(distance[best] + np.sqrt(0.5) * tolerance / _CELLS)
+    return float(distance[cells - 1] + np.sqrt(0.5) * tolerance / _CELLS) if cells else math.inf
 
 
-def _expected_chance(
-    ref: NDArray[np.float64], moved: NDArray[np.float64], tolerance: float
+def _core(counts: NDArray[np.float64]) -> int:
+    """
+    Count the first cells in which pairs stand out best against the others; 0 if they do not.
+
+    If all N pairs lay evenly in the cells, n of them within a part q would be less likely than
+    exp(-N D), where D is the divergence of n / N from q (Chernoff 1952, AMS 23, 493).
+    """
+    total = counts.sum()
+    if total == 0:
+        return 0
+    part = np.arange(1, len(counts) + 1) / len(counts)
+    found = np.clip(np.cumsum(counts) / total, part, 1.0)
+    evidence = total * (rel_entr(found, part) + rel_entr(1.0 - found, 1.0 - part))
+    if evidence.max() < math.log(len(counts) / FALSE_ALARM):
+        return 0
+    return int(np.argmax(evidence > _NEAR_BEST * evidence.max())) + 1
+
+
+def _density_around(
+    ref: NDArray[np.float64],
+    moved: NDArray[np.float64],
+    radius: float,
+    more: float = 0.0,
 ) -> float:
-    """Estimate the pairs within the tolerance by chance, from those around it."""
-    wide = 2.0 * tolerance
-    distance, counts = _profile(ref, moved, wide)
-    ring = distance > tolerance
-    return float(counts[ring].mean() * (~ring).sum())
+    """Estimate the pairs per unit of area by chance, from those between the radius and twice it."""
+    distance, counts = _profile(ref, moved, 2.0 * radius)
+    ring = distance > radius
+    area = float(ring.sum()) * (2.0 * radius / _CELLS) ** 2
+    return (float(counts[ring].sum()) + more) / area

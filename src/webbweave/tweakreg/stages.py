@@ -9,9 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webbweave.tweakreg.fitting import LinearFit, iter_linear_fit
-from webbweave.tweakreg.linear import MIN_POINTS, NotEnoughPointsError, SingularMatrixError
+from webbweave.tweakreg.linear import (
+    MIN_POINTS,
+    NotEnoughPointsError,
+    SingularMatrixError,
+    leverage,
+    weakness,
+)
 from webbweave.tweakreg.matching import Match, SourceConfusionError, XYXYMatch
-from webbweave.tweakreg.offsets import log_chance
+from webbweave.tweakreg.offsets import FALSE_ALARM, log_chance
 from webbweave.tweakreg.v2v3_plane import LinearCorrection
 
 __all__ = ["Fitted", "MatchOptions", "StageFit", "fit_lists"]
@@ -21,11 +27,6 @@ __all__ = ["Fitted", "MatchOptions", "StageFit", "fit_lists"]
 MOST_ROTATION = 2.0
 #: The plate scale is known to 1e-4; a larger change than this is a fit to chance pairs.
 MOST_SCALE = 0.01
-#: An error at the distance of the farthest source above this multiple of the scatter: the sources
-#: lie on a line. For sources all over an image, it is less than the scatter.
-MOST_LEVERAGE = 3.0
-#: A match of so many pairs or more by chance is not believed.
-CHANCE = 1e-8
 #: A search without a histogram peak goes on to this multiple of the radius.
 WIDEST = 4.0
 
@@ -214,7 +215,7 @@ def fit_lists(
         return _failed(match.reason, options, match)
     if n < options.minobj:
         return _failed(f"not enough matches: {n}, expected {options.minobj}", options, match)
-    if not options.compat and log_chance(n, match.expected_chance) > math.log(CHANCE):
+    if not options.compat and _false_match(match, img) >= FALSE_ALARM:
         return _failed(
             f"no more matches than by chance: {n}, {match.expected_chance:.3g} by chance",
             options,
@@ -238,6 +239,24 @@ def fit_lists(
     return _succeeded(ref, img, match, fit, options)
 
 
+def _false_match(match: Match, img: NDArray[np.float64]) -> float:
+    """
+    Bound the chance of so many pairs of unrelated sources, wherever they might have been found.
+
+    It is that of one place, times the number of transformations that do not have most of their
+    pairs in common: shifts within the search radius, and likely rotations and scales.
+    """
+    reach = match.tolerance
+    points = img[np.isfinite(img).all(axis=1)]
+    farthest = float(np.hypot(*(points - points.mean(axis=0)).T).max())
+    shifts = (2.0 * match.searched) ** 2 / (math.pi * reach**2)
+    turns = math.radians(MOST_ROTATION) * farthest / reach
+    scales = MOST_SCALE * farthest / reach
+    tries = max(shifts, 1.0) * max(turns, 1.0) * max(scales, 1.0)
+    chance = log_chance(len(match.ref_index), match.expected_chance)
+    return math.exp(min(0.0, chance + math.log(tries)))
+
+
 def _unlikely(fit: LinearFit, img: NDArray[np.float64], options: MatchOptions) -> str:
     """Say what is wrong with a fit, if something is."""
     used = int(np.count_nonzero(fit["fitmask"]))
@@ -247,14 +266,9 @@ def _unlikely(fit: LinearFit, img: NDArray[np.float64], options: MatchOptions) -
         return f"rotation by {fit['proper_rot']:.3g} degrees, at most {MOST_ROTATION:g} are likely"
     if max(abs(scale - 1.0) for scale in fit["scale"]) > MOST_SCALE:
         return f"scales {fit['scale'][0]:.4f}, {fit['scale'][1]:.4f}: 1 within 1 % is likely"
-    farthest = float(np.hypot(*(img - fit["center"]).T).max())
-    error = farthest * math.sqrt(max(float(np.trace(fit["covariance"][:4, :4])), 0.0))
-    if error > MOST_LEVERAGE * fit["rmse"]:
-        return (
-            f"the sources do not determine the geometry {options.fitgeometry!r}: standard error "
-            f"{error:.3g} arcsec at the border, scatter {fit['rmse']:.3g}"
-        )
-    return ""
+    variance = float(np.trace(fit["covariance"][:4, :4]))
+    ratio = leverage(img - fit["center"], variance, fit["rmse"])
+    return weakness(options.fitgeometry, ratio, fit["rmse"])
 
 
 def _false_alarm(match: Match | None) -> float:
