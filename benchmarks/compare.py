@@ -14,6 +14,8 @@
 and so it does with ``fit``, all splines of a rendered frame. ``align`` renders images of
 2048 x 2048 pixels with 1500 stars; the sum is that of their errors after the alignment [mas].
 ``combine`` is beside msaexp, run by an interpreter that has it; its first calls compile with numba.
+msaexp 0.9.17 is what ``compat=True`` gives the numbers of, and the versions after it size pixels in
+another way; earlier ones lack arguments of the class, have another grid and other masks.
 Needs ``pip install .[peers]``. Each measurement is a process of its own, the two packages take
 turns, and the fastest call of each process counts: machines are shared and noisy, so compare
 ratios, not seconds. The results are compared too: a fast wrong answer is no answer.
@@ -22,6 +24,7 @@ ratios, not seconds. The results are compared too: a fast wrong answer is no ans
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import resource
@@ -32,6 +35,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 CASES = {
     "resample": {
@@ -130,7 +134,7 @@ def compare(options: argparse.Namespace, case: str, meaning: str) -> None:
     packages[-1] = PEERS.get(options.topic, packages[-1])
     if case in ALONE:
         packages = ["webbweave"]
-    rounds: dict[str, list[dict[str, float]]] = {package: [] for package in packages}
+    rounds: dict[str, list[dict[str, Any]]] = {package: [] for package in packages}
     for _ in range(options.rounds):
         for package in packages:
             rounds[package].append(run_worker(options, package, case))
@@ -154,11 +158,11 @@ def compare(options: argparse.Namespace, case: str, meaning: str) -> None:
         peak = statistics.median(run["peak_mb"] for run in runs)
         print(
             f"{package:18s}{best:10.4f}{middle:12.4f}{ratio:8.2f}{first:11.3f}{first_ratio:8.2f}"
-            f"{memory:12.1f}{peak:11.1f}  {runs[0]['sum']:.6f}"
+            f"{memory:12.1f}{peak:11.1f}  {runs[0]['sum']:.6f}  ({runs[0]['version']})"
         )
 
 
-def run_worker(options: argparse.Namespace, package: str, case: str) -> dict[str, float]:
+def run_worker(options: argparse.Namespace, package: str, case: str) -> dict[str, Any]:
     python = options.peer if package == "msaexp" else sys.executable
     command = [python, __file__, options.topic, "--repeat", str(options.repeat)]
     if options.files:
@@ -182,11 +186,11 @@ def run_worker(options: argparse.Namespace, package: str, case: str) -> dict[str
     )
     if done.returncode:
         sys.exit(f"{package} failed on {case}:\n{done.stderr}")
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
-def measure(package: str, case: str, repeat: int, files: list[str]) -> dict[str, float]:
+def measure(package: str, case: str, repeat: int, files: list[str]) -> dict[str, Any]:
     """Time one case here: CPU seconds of the first call, and of the best of all others."""
     import numpy as np
 
@@ -204,6 +208,7 @@ def measure(package: str, case: str, repeat: int, files: list[str]) -> dict[str,
         "added_mb": peak_mb() - before,
         "peak_mb": peak_mb(),
         "sum": float(np.nansum(result, dtype=np.float64)),
+        "version": importlib.metadata.version(package.partition("-")[0]),
     }
 
 
@@ -363,9 +368,15 @@ def prepare_combine(package: str, case: str, files: list[str]) -> Callable[[], o
         group.fit_all_traces(degree=0, ref_exp=2, verbose=False)
         return group.fit[2]["theta"]
 
+    # Early versions of msaexp correct for the path loss of a Gaussian without a table of profiles.
+    drizzle = {**slit_combine.DRIZZLE_KWS, "with_pathloss": False}
+
     def spectrum(group: object) -> object:
-        product = slit_combine.combine_grating_group({"a": {"obj": group, "fit": group.fit}}, ["a"])
-        return np.asarray(product["SPEC1D"].data["flux"])
+        xobj = {"a": {"obj": group, "fit": group.fit}}
+        product = slit_combine.combine_grating_group(xobj, ["a"], drizzle_kws=drizzle)
+        table = product["SPEC1D"].data
+        # Over the wavelength, so that the sum does not depend on the grid.
+        return np.asarray(table["flux"]) * np.gradient(np.asarray(table["wave"]))
 
     def everything() -> object:
         group = make()

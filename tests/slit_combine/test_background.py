@@ -56,6 +56,21 @@ def test_scale_is_found(options):
     assert fit.n_pixel > 500
 
 
+@pytest.mark.parametrize("poly", [False, True])
+def test_steps_are_percentiles_of_all_wavelengths(poly):
+    """As in msaexp: of masked pixels too, and for polynomials as for splines."""
+    slit = make_slitlet(2)
+    slit.wave[0, :5] = np.nan
+    slit.mask[:, slit.xslit < 20] = False
+    steps = np.nanpercentile(slit.wave, np.linspace(0, 100, 17))
+    fits = [
+        run(slit, slit.sky / 0.9, poly=poly, **options).scale
+        for options in ({}, {"wsteps": steps}, {"by_wavelength": True})
+    ]
+    np.testing.assert_array_equal(fits[0], fits[1])
+    assert np.nanmax(np.abs(fits[0] - fits[2])) > 1e-3
+
+
 def test_constant_scale_is_within_its_error():
     slit = make_slitlet(3)
     fit = run(slit, slit.sky / 1.1, df=0)

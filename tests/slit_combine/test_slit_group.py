@@ -489,6 +489,10 @@ def test_path_loss_is_undone(make, group):
     slit = group.slits[0]
     expected = (slit.pathloss_uniform / slit.pathloss_point.astype(float)).ravel()
     np.testing.assert_allclose(point.pathloss_corr[0], expected, rtol=1e-6)
+    peer = make(undo_pathloss=2, compat=True)
+    np.testing.assert_allclose(peer.pathloss_corr[0], slit.pathloss_uniform.ravel(), rtol=1e-6)
+    used = peer.mask & point.mask
+    assert np.median(peer.sci[used] / point.sci[used]) == pytest.approx(1, abs=0.01)
 
 
 def test_path_loss_of_points_and_extended_sources(slitlet):

@@ -172,7 +172,8 @@ def test_pulls_of_width_and_centre():
     Errors are those of the noise, to 10 %.
 
     The standard deviation of 400 numbers is known to 3.5 %, their mean to 0.05. Seeds are fixed, so
-    that the result is always the same; of 4000 other seeds it is 0.99 for both (docs).
+    that the result is always the same. Of the seeds 10000 to 13999, standard deviations are 0.993
+    and 1.022 +/- 0.011, means -0.04 and -0.03 +/- 0.016.
     """
     pulls = []
     for seed in range(400):

@@ -104,6 +104,8 @@ def combined_bytes(
         sky, profile = made.planes.num[1] / den, np.nan_to_num(made.planes.num[2] / den)
     weight = np.where(den > 0, weight, 0.0)
     prof1d = mean_profile(image, weight, profile, made)
+    if is_compat(chosen[0][0]):  # where there is no pixel
+        image, weight = np.nan_to_num(image), np.where(den > 0, weight, np.nan)
     header = made.cards
     header.set(_extraction_cards(made))
     parts: list[tuple[str, Any, bool]] = [

@@ -321,7 +321,9 @@ def _pathloss_factor(
             missing.append("PATHLOSS_PS")
         else:
             point = exposure.pathloss_point[cut].astype(options.dtype)
-            factor, pathloss = factor / point, pathloss / point
+            factor = factor / point
+            if not options.compat:  # msaexp keeps what was undone only
+                pathloss = pathloss / point
     return factor, pathloss, removed
 
 
