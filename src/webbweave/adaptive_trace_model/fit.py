@@ -41,7 +41,8 @@ class FitOptions:
     Parameters
     ----------
     lrange : int, optional
-        Columns on each side of a column whose pixels are fitted together with its own.
+        Columns on each side of a column whose pixels are fitted together with its own. The weight
+        of a column at distance d is ``1 - (d / (lrange + 1))**2``; 1 with `compat`.
     col_index : ndarray of int, optional
         The columns to fit; all by default. With `compat`, a column without a spline takes the last
         one in this order.
@@ -62,7 +63,7 @@ class FitOptions:
     auto_ngood_factor, auto_bkpt_factor : float, optional
         Per pixel of height: the range of alpha over the size of a pixel.
     weighting : {'uniform', 'ivm'}, optional
-        All samples weigh the same, or by the inverse of their variance.
+        All samples of a column weigh the same, or by the inverse of their variance.
     """
 
     lrange: int = 50
@@ -215,6 +216,7 @@ class _Plan:
             "n_right": options.lrange - 1 if compat else options.lrange,
             "is_retried": not compat,
             "is_weighted": options.weighting == "ivm",
+            "is_tapered": not compat,
         }
         n_interval = _number(options.spline_bkpt, options.auto_bkpt_factor, height)
         min_valid = _number(options.require_ngood, options.auto_ngood_factor, height)

@@ -90,7 +90,8 @@ def fit_2d_spline_trace(
     fit_scale : array_like, shape (nx,), optional
         What the flux of each column is divided by, such as its sum.
     lrange : int, optional
-        Columns on each side of a column whose pixels are fitted together with its own.
+        Columns on each side of a column whose pixels are fitted together with its own; far ones
+        weigh less.
     col_index : array_like of int, optional
         The columns to fit, in this order; all by default.
     space_ratio : float, optional
