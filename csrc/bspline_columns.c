@@ -14,7 +14,7 @@ typedef struct {
     ww_sample_window window;
     ww_bspline_work fit;
     ww_covariance_work covariance;
-    double *weight; /* of the samples in the window, if weighted */
+    double *weight, *factor; /* of the samples in the window, or NULL */
 } work;
 
 static void
@@ -22,15 +22,22 @@ init(work *w, ww_arena *arena)
 {
     const ww_column_options *o = w->options;
     size_t width = o->n_left + 1 + o->n_right, size;
+    int has = w->fits->covariance ? WW_BSPLINE_PIXEL : 0;
 
     if (width > w->samples->n_column)
         width = w->samples->n_column;
     size = width * w->samples->n_row;
     ww_window_init(&w->window, w->samples, o->is_weighted, width, arena);
-    ww_bspline_init(&w->fit, size, o->fit.n_interval, o->is_weighted,
-                    w->fits->covariance != NULL, arena);
-    w->weight =
-        o->is_weighted ? ww_arena_take(arena, size, sizeof(double)) : NULL;
+    w->weight = w->factor = NULL;
+    if (o->is_weighted || o->is_tapered) {
+        has |= WW_BSPLINE_WEIGHT;
+        w->weight = ww_arena_take(arena, size, sizeof(double));
+    }
+    if (o->is_weighted) {
+        has |= WW_BSPLINE_FACTOR;
+        w->factor = ww_arena_take(arena, size, sizeof(double));
+    }
+    ww_bspline_init(&w->fit, size, o->fit.n_interval, has, arena);
     if (w->fits->covariance)
         ww_coefficient_covariance_init(&w->covariance, w->fit.max_knot, arena);
 }
@@ -56,23 +63,50 @@ sample_error(const ww_trace_samples *s, int32_t pixel)
 }
 
 static void
+weigh_by_error(work *w)
+{
+    const ww_sample_list *list = &w->window.list;
+
+    for (size_t i = 0; i < list->n; i++) {
+        double error = sample_error(w->samples, list->pixel[i]);
+
+        w->weight[i] = 1.0 / (error * error);
+        w->factor[i] = sqrt(w->weight[i]);
+    }
+}
+
+static void
+taper(work *w, size_t column)
+{
+    const ww_column_options *o = w->options;
+    const ww_sample_list *list = &w->window.list;
+    size_t reach = o->n_left > o->n_right ? o->n_left : o->n_right;
+    double inverse = 1.0 / (double)(reach + 1), middle = (double)column;
+    double per_row = 1.0 / (double)w->samples->n_row;
+
+    for (size_t i = 0; i < list->n; i++) {
+        /* The half keeps rounding away from the next column. */
+        int32_t at = (int32_t)(((double)list->pixel[i] + 0.5) * per_row);
+        double d = ((double)at - middle) * inverse;
+        double before = o->is_weighted ? w->weight[i] : 1.0;
+
+        w->weight[i] = before * (1.0 - d * d);
+    }
+}
+
+static void
 move_window(work *w, size_t column)
 {
     const ww_column_options *o = w->options;
     size_t start = column > o->n_left ? column - o->n_left : 0;
     size_t after = w->samples->n_column - column - 1;
-    const ww_sample_list *list = &w->window.list;
 
     ww_window_move(&w->window, start,
                    column + 1 + (after < o->n_right ? after : o->n_right));
-    if (!o->is_weighted)
-        return;
-    list = &w->window.list;
-    for (size_t i = 0; i < list->n; i++) {
-        double error = sample_error(w->samples, list->pixel[i]);
-
-        w->weight[i] = 1.0 / (error * error);
-    }
+    if (o->is_weighted)
+        weigh_by_error(w);
+    if (o->is_tapered)
+        taper(w, column);
 }
 
 /* The covariance of the spline that was just fitted; NaN if the samples are not
@@ -95,8 +129,8 @@ set_covariance(work *w, float *covariance, const ww_bspline_result *result)
 
         if (s->error)
             error = sample_error(s, left->pixel[p]);
-        if (left->weight)
-            r /= sqrt(left->weight[p]);
+        if (left->factor)
+            r /= left->factor[p];
         variance[p] = error > 0.0 && isfinite(error) ? error * error : r * r;
     }
     ww_coefficient_covariance(&w->covariance, &w->fit.system, left, variance,
@@ -114,6 +148,7 @@ attempt(work *w, size_t column, size_t n_interval, ww_bspline_result *result)
                                  .x = list->x,
                                  .y = list->y,
                                  .weight = w->weight,
+                                 .factor = w->factor,
                                  .pixel = list->pixel};
 
     options.n_interval = n_interval;

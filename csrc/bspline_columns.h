@@ -4,7 +4,11 @@
  * A sample is a pixel with finite alpha and flux; its value is the flux over
  * the divisor of its column, which has to be finite too. With weights, a
  * sample weighs (divisor / error)^2, and pixels without a positive error are
- * no samples.
+ * no samples. With is_tapered, the weights of a column at a distance d from
+ * that in the middle of the window are multiplied by 1 - (d / h)^2, where h is
+ * the distance of the first column outside: the kernel of Epanechnikov (1969,
+ * Theory Probab. Appl. 14, 153), whose local fits have the least mean squared
+ * error. They have no effect on which samples are rejected.
  *
  * The covariance of the coefficients is that of a weighted sum of independent
  * samples: the variance of each is (error / divisor)^2, or the square of its
@@ -46,6 +50,7 @@ typedef struct {
     int is_retried;         /* try failures again with WW_COLUMN_LESS
                                intervals less, if there are more than these */
     int is_weighted;        /* needs errors */
+    int is_tapered;         /* near columns weigh more */
 } ww_column_options;
 
 /* One line per column of the image; a line is written only if its column is

@@ -42,7 +42,7 @@ ww_bspline_room(size_t n_interval)
 
 void
 ww_bspline_init(ww_bspline_work *work, size_t max_sample, size_t n_interval,
-                int has_weight, int has_pixel, ww_arena *arena)
+                int has, ww_arena *arena)
 {
     ww_spline_samples *s = &work->samples;
 
@@ -51,9 +51,11 @@ ww_bspline_init(ww_bspline_work *work, size_t max_sample, size_t n_interval,
     work->max_knot = ww_bspline_room(n_interval);
     s->x = ww_arena_take(arena, max_sample, sizeof *s->x);
     s->y = ww_arena_take(arena, max_sample, sizeof *s->y);
-    if (has_weight)
+    if (has & WW_BSPLINE_WEIGHT)
         s->weight = ww_arena_take(arena, max_sample, sizeof *s->weight);
-    if (has_pixel)
+    if (has & WW_BSPLINE_FACTOR)
+        s->factor = ww_arena_take(arena, max_sample, sizeof *s->factor);
+    if (has & WW_BSPLINE_PIXEL)
         s->pixel = ww_arena_take(arena, max_sample, sizeof *s->pixel);
     work->gap = ww_arena_take(arena, max_sample, sizeof *work->gap);
     work->residual = ww_arena_take(arena, max_sample, sizeof(double));
@@ -70,6 +72,8 @@ copy_samples(ww_spline_samples *to, size_t at, const ww_spline_samples *from,
     memmove(to->y + at, from->y + begin, n * sizeof *to->y);
     if (to->weight)
         memmove(to->weight + at, from->weight + begin, n * sizeof *to->weight);
+    if (to->factor)
+        memmove(to->factor + at, from->factor + begin, n * sizeof *to->factor);
     if (to->pixel)
         memmove(to->pixel + at, from->pixel + begin, n * sizeof *to->pixel);
 }
@@ -295,6 +299,8 @@ reject(ww_bspline_work *work, double low, double high)
             s->y[out] = s->y[p];
             if (s->weight)
                 s->weight[out] = s->weight[p];
+            if (s->factor)
+                s->factor[out] = s->factor[p];
             if (s->pixel)
                 s->pixel[out] = s->pixel[p];
             out += (size_t)!((r[p] < low) | (r[p] > high));
@@ -428,11 +434,11 @@ ww_bspline_fit(const double *x, const double *y, size_t n,
 
     if (!is_usable(x, y, n, options))
         return WW_ERR_ARGUMENT;
-    ww_bspline_init(&work, n, options->n_interval, 0, 0, &arena);
+    ww_bspline_init(&work, n, options->n_interval, 0, &arena);
     arena = (ww_arena){malloc(arena.used), 0};
     if (!arena.base)
         return WW_ERR_NOMEM;
-    ww_bspline_init(&work, n, options->n_interval, 0, 0, &arena);
+    ww_bspline_init(&work, n, options->n_interval, 0, &arena);
     /* The fit copies them; it takes pointers that it never writes through. */
     samples.x = (double *)(uintptr_t)x;
     samples.y = (double *)(uintptr_t)y;

@@ -76,15 +76,17 @@ typedef struct {
 size_t
 ww_bspline_room(size_t n_interval);
 
+/* What samples may have besides x and y. */
+enum { WW_BSPLINE_WEIGHT = 1, WW_BSPLINE_FACTOR = 2, WW_BSPLINE_PIXEL = 4 };
+
 /* Memory from an arena for fits of at most max_sample samples and knots for
- * n_interval intervals; has_weight for samples with weights, has_pixel for
- * those with pixels. */
+ * n_interval intervals; has says what samples have besides x and y. */
 void
 ww_bspline_init(ww_bspline_work *work, size_t max_sample, size_t n_interval,
-                int has_weight, int has_pixel, ww_arena *arena);
+                int has, ww_arena *arena);
 
 /* Fit samples, which are left as they are: finite, x ascending, at most
- * max_sample of them, with pixels or weights if work has room for them.
+ * max_sample of them, with all that work has room for.
  *
  * knots and coefficients have room for ww_bspline_room elements; those that a
  * spline leaves become 0, and without a spline they hold nothing of use. log may be NULL, or is [n_iteration][2]: samples rejected,

@@ -385,7 +385,7 @@ ww_system_residuals(ww_spline_system *s, const ww_spline_samples *samples,
             residual[p] = samples->y[p] - (c0 + u * (c1 + u * (c2 + u * c3)));
         }
     }
-    if (samples->weight)
+    if (samples->factor)
         for (size_t p = 0; p < samples->n; p++)
-            residual[p] *= sqrt(samples->weight[p]);
+            residual[p] *= samples->factor[p];
 }

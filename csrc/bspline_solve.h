@@ -27,7 +27,8 @@ enum {
 typedef struct {
     size_t n;
     double *x, *y;
-    double *weight; /* or NULL for 1 */
+    double *weight; /* in the sum of squares; or NULL for 1 */
+    double *factor; /* of residuals, where outliers are judged; or NULL */
     int32_t *pixel; /* where a sample comes from; or NULL */
 } ww_spline_samples;
 
@@ -79,7 +80,7 @@ ww_system_solve(ww_spline_system *system, const ww_spline_samples *samples,
 size_t
 ww_system_rotate(ww_spline_system *system, const ww_spline_samples *samples);
 
-/* residual = y - spline, times the root of the weight. */
+/* residual = y - spline, times the factor. */
 void
 ww_system_residuals(ww_spline_system *system, const ww_spline_samples *samples,
                     double *residual);

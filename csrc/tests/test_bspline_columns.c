@@ -296,6 +296,46 @@ weights_need_errors(void)
     free(a);
 }
 
+/* The alphas of the columns are mixed, so the spline is near their mean. */
+static void
+near_columns_weigh_more(void)
+{
+    scene s = make_scene();
+    arrays *a = s.a;
+    const size_t middles[] = {20, 0, N_COLUMN - 1};
+
+    s.samples.divisor = NULL;
+    s.samples.error = a->error;
+    s.options.fit = (ww_bspline_options){4, 1, 9.0, 9.0, 99.0, 0, 0};
+    for (size_t p = 0; p < N_PIXEL; p++) {
+        a->alpha[p] = (double)(p % N_ROW) + (double)(p / N_ROW * 8 % 21) / 21;
+        a->flux[p] = sqrt((double)(p / N_ROW));
+    }
+    for (int is_weighted = 0; is_weighted < 2; is_weighted++) {
+        s.options.is_tapered = 1;
+        s.options.is_weighted = is_weighted;
+        fit_all(&s);
+        for (size_t k = 0; k < 3; k++) {
+            size_t m = middles[k];
+            double sum = 0.0, mean = 0.0;
+
+            for (size_t i = 0; i < N_COLUMN; i++) {
+                double d = ((double)i - (double)m) / 11.0;
+                double w = d * d < 1.0 ? 1.0 - d * d : 0.0;
+
+                sum += w;
+                mean += w * a->flux[i * N_ROW];
+            }
+            for (double x = 2.0; x < N_ROW - 2; x += 1.0)
+                assert(fabs(ww_spline_value(a->knots + m * STRIDE,
+                                            (size_t)a->n_knot[m],
+                                            a->c + m * STRIDE, x) -
+                            mean / sum) < 0.08);
+        }
+    }
+    free(a);
+}
+
 static void
 errors(void)
 {
@@ -350,6 +390,7 @@ main(void)
     bad_pixels_do_not_move_the_scale();
     columns_without_a_scale();
     weights_need_errors();
+    near_columns_weigh_more();
     errors();
     return 0;
 }

@@ -217,11 +217,11 @@ rotations_agree(void)
     size_t n;
 
     set_cubic(&f, 1);
-    ww_bspline_init(&work, N, 20, 0, 0, &arena);
+    ww_bspline_init(&work, N, 20, 0, &arena);
     memory = malloc(arena.used);
     assert(memory);
     arena = (ww_arena){memory, 0};
-    ww_bspline_init(&work, N, 20, 0, 0, &arena);
+    ww_bspline_init(&work, N, 20, 0, &arena);
     samples = (ww_spline_samples){.n = N, .x = f.x, .y = f.y};
     f.options.n_iteration = 1;
     for (size_t i = 0; i < N; i++)

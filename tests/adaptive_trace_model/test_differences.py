@@ -153,6 +153,41 @@ def test_t7_the_middle_of_the_window():
         assert fitted(scene, compat).n_point[0, 120] == width * 22
 
 
+def test_t26_near_columns_weigh_more():
+    rng = np.random.default_rng(1)
+    alpha = np.sort(rng.uniform(-1, 1, (400, 101)), axis=0)
+    distance = np.arange(-50.0, 51)
+    flux = np.broadcast_to(distance**2, alpha.shape).copy()  # the spline is the mean square
+    options = {"lrange": 10, "space_ratio": 9, "spline_bkpt": 4, "require_ngood": 3, "fit_iter": 1}
+    grid = np.linspace(-0.9, 0.9, 99)
+    models = both(fit_2d_spline_trace, flux, alpha, **options)
+    before, after = (np.mean(columns[50]["model"](grid)) for columns in models)
+    assert before == pytest.approx(33.5, abs=1.0)  # of -10 to 9
+    weight = np.clip(1 - (distance / 11) ** 2, 0, None)
+    assert np.sum(weight * distance**2) / weight.sum() == pytest.approx(24)
+    assert after == pytest.approx(24, abs=1.0)
+
+
+def test_t26_the_trace_of_a_source_with_lines():
+    """The background is a smaller share of a line than of the columns beside it."""
+    off = {}
+    for noise in (0.0, 1.0):
+        scene = make_scene({1: ((0.0, 1000.0),)}, height=30, background=20, noise=noise)
+        for compat in (True, False):
+            images = trace_image(
+                fitted(scene, compat),
+                scene.alpha,
+                scene.region_map,
+                slope_limit=0,
+                compat=compat,
+                dtype=float,
+            )
+            error = np.sqrt(scene.truth) if noise else np.nanmax(scene.truth)
+            off[noise, compat] = np.sqrt(np.nanmean(((images.used - scene.truth) / error) ** 2))
+    assert [off[0.0, compat] for compat in (True, False)] == pytest.approx([51e-4, 35e-4], rel=0.05)
+    assert [off[1.0, compat] for compat in (True, False)] == pytest.approx([1.75, 1.52], rel=0.05)
+
+
 def test_t8_knots_for_the_rows_with_data():
     scene = make_scene(n_column=120, height=52, tilt=2.0, noise=0.3)
     models = {}
@@ -343,4 +378,4 @@ def test_t13_threads_for_everything():
 
 
 def test_every_difference_is_on_the_page_with_its_test(repository):
-    assert_differences_are_tested(repository, "adaptive_trace_model", "T", 25)
+    assert_differences_are_tested(repository, "adaptive_trace_model", "T", 26)

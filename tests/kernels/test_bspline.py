@@ -47,6 +47,7 @@ def fit(arrays, **replaced):
         "min_valid": 5,
         "is_retried": True,
         "is_weighted": False,
+        "is_tapered": False,
         "start": 0,
         "stop": SHAPE[0],
     }

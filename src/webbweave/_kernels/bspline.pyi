@@ -50,6 +50,7 @@ def fit_columns(
     min_valid: int,
     is_retried: bool,
     is_weighted: bool,
+    is_tapered: bool,
     start: int,
     stop: int,
 ) -> None: ...

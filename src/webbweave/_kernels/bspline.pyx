@@ -31,7 +31,7 @@ cdef extern from "bspline_columns.h" nogil:
     ctypedef struct ww_column_options:
         ww_bspline_options fit
         size_t n_left, n_right, min_valid
-        int is_retried, is_weighted
+        int is_retried, is_weighted, is_tapered
 
     ctypedef struct ww_column_fits:
         size_t stride
@@ -119,7 +119,7 @@ def fit_columns(alpha, flux, error, divisor, wanted, knots, coefficients, n_knot
                 flags, n_point, n_rejected, covariance, *, bint single, bint compat,
                 size_t n_interval, size_t n_iteration, double sigma_low, double sigma_high,
                 double space_ratio, size_t n_left, size_t n_right, size_t min_valid,
-                bint is_retried, bint is_weighted, size_t start, size_t stop):
+                bint is_retried, bint is_weighted, bint is_tapered, size_t start, size_t stop):
     """Fit the splines of the columns [start, stop), in place."""
     cdef ww_trace_samples samples
     cdef ww_column_options options
@@ -130,7 +130,7 @@ def fit_columns(alpha, flux, error, divisor, wanted, knots, coefficients, n_knot
     options.fit.sigma_low, options.fit.sigma_high = sigma_low, sigma_high
     options.fit.space_ratio, options.fit.compat, options.fit.single = space_ratio, compat, single
     options.n_left, options.n_right, options.min_valid = n_left, n_right, min_valid
-    options.is_retried, options.is_weighted = is_retried, is_weighted
+    options.is_retried, options.is_weighted, options.is_tapered = is_retried, is_weighted, is_tapered
     lines = check_array("knots", knots, "float64", (samples.n_column, None), writable=True)
     one, band = lines[:1], (*lines, 4)
     fits.stride = lines[1]

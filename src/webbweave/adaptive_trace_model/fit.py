@@ -41,7 +41,8 @@ class FitOptions:
     Parameters
     ----------
     lrange : int, optional
-        Columns on each side of a column whose pixels are fitted together with its own.
+        Columns on each side of a column whose pixels are fitted together with its own. The weight
+        of a column at distance d is ``1 - (d / (lrange + 1))**2``; 1 with `compat`.
     col_index : ndarray of int, optional
         The columns to fit; all by default. With `compat`, a column without a spline takes the last
         one in this order.
@@ -62,7 +63,7 @@ class FitOptions:
     auto_ngood_factor, auto_bkpt_factor : float, optional
         Per pixel of height: the range of alpha over the size of a pixel.
     weighting : {'uniform', 'ivm'}, optional
-        All samples weigh the same, or by the inverse of their variance.
+        All samples of a column weigh the same, or by the inverse of their variance.
     """
 
     lrange: int = 50
@@ -88,6 +89,7 @@ def fit_trace(
     errors: bool = False,
     compat: bool = False,
     progress: Progress | None = None,
+    done: Callable[[TraceModel, int], None] | None = None,
 ) -> TraceModel:
     """
     Fit a spline to every column of every region.
@@ -111,6 +113,9 @@ def fit_trace(
         Reproduce jwst.
     progress : Progress, optional
         What to report to.
+    done : callable, optional
+        Called with the trace model and the label of each region whose fit is complete, in any
+        thread.
 
     Returns
     -------
@@ -136,12 +141,28 @@ def fit_trace(
     progress = progress or Progress()
     parts = _parts(len(jobs), n_column, threads)
     run = partial(_run, parts=parts, threads=threads, progress=progress)
-    run([job for job in jobs if job.plan.n_interval], _Job.fit, "Fitting splines")
+
+    def complete(job: _Job) -> None:
+        job.finish()
+        if done is not None:
+            done(trace, job.plan.region.label)
+
+    def whole(job: _Job, start: int, stop: int) -> None:
+        job.fit(start, stop)
+        job.borrow(options.lrange)
+        job.scale(start, stop)
+        complete(job)
+
+    if len(parts) == 1:
+        # No thread waits for others between the stages.
+        run(jobs, whole, "Fitting splines")
+        return trace
+    run(jobs, _Job.fit, "Fitting splines")
     for job in jobs:
         job.borrow(options.lrange)
     run(jobs, _Job.scale, "Scaling splines")
     for job in jobs:
-        job.finish()
+        complete(job)
     return trace
 
 
@@ -215,6 +236,7 @@ class _Plan:
             "n_right": options.lrange - 1 if compat else options.lrange,
             "is_retried": not compat,
             "is_weighted": options.weighting == "ivm",
+            "is_tapered": not compat,
         }
         n_interval = _number(options.spline_bkpt, options.auto_bkpt_factor, height)
         min_valid = _number(options.require_ngood, options.auto_ngood_factor, height)
@@ -224,13 +246,17 @@ class _Plan:
 def _height(region: Region, *, single: bool, compat: bool) -> np.floating:
     """Give the range of alpha of a region over the size of a pixel; NaN if there is none."""
     alpha = region.alpha.astype(np.float32) if single else region.alpha
-    steps = np.diff(alpha, axis=1)
-    steps = steps[np.isfinite(steps)]
+    if compat or region.pixel_size is None:
+        steps = np.diff(alpha, axis=1)
+        steps = steps[np.isfinite(steps)]
+        size = np.abs(np.median(steps)) if len(steps) else np.float64(np.nan)
+    else:
+        size = np.float64(region.pixel_size)
     valid = alpha[np.isfinite(alpha if compat else alpha + region.flux)]
-    if not (len(steps) and len(valid)):
+    if not len(valid):
         return np.float64(np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        height: np.floating = (valid.max() - valid.min()) / np.abs(np.median(steps))
+        height: np.floating = (valid.max() - valid.min()) / size
     return height
 
 
@@ -251,6 +277,8 @@ class _Job:
 
     def fit(self, start: int, stop: int) -> None:
         """Fit the columns of a range."""
+        if not self.plan.n_interval:
+            return
         wanted = np.zeros(len(self.plan.region.flux), bool)
         wanted[self.plan.order] = True
         self._fit(wanted, start, stop, self.plan.n_interval)

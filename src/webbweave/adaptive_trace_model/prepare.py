@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,6 +41,7 @@ def prepare_and_fit(
     compat: bool = False,
     by_column: bool | None = None,
     progress: Progress | None = None,
+    done: Callable[[TraceModel, int], None] | None = None,
 ) -> TraceModel:
     """
     Fit the trace in every region of an image that is bright enough.
@@ -74,6 +74,8 @@ def prepare_and_fit(
         an image. It decides in which order they are summed. By default, if those of `flux` are.
     progress : Progress, optional
         What to report to.
+    done : callable, optional
+        See `fit_trace`.
 
     Returns
     -------
@@ -96,14 +98,15 @@ def prepare_and_fit(
         log.info("There are no errors above 0: edges are not trimmed, nothing is over a threshold")
 
     def prepare(index: int) -> tuple[Region, NDArray[np.float64]] | None:
-        region = regions.cut_region(index, flux, alpha, error, rounds=compat and _is_single(flux))
-        size = regions.measure(index, alpha, rounds=compat and region.single).pixel_size
+        rounds = compat and flux.dtype == np.float32
+        region = regions.cut_region(index, flux, alpha, error, rounds=rounds, threads=inner)
         sums = prepare_region(
-            region, size, peak_threshold, snr_threshold, compat=compat, height=height
+            region, peak_threshold, snr_threshold, compat=compat, height=height, threads=inner
         )
         return None if sums is None else (region, sums)
 
     numbers = regions.labels.tolist()
+    inner = max(threads // max(len(numbers), 1), 1)
     prepared = run_in_order(prepare, range(len(numbers)), threads=threads)
     to_fit = {n: item for n, item in zip(numbers, prepared, strict=True) if item is not None}
     return fit_trace(
@@ -115,11 +118,8 @@ def prepare_and_fit(
         errors=errors,
         compat=compat,
         progress=progress,
+        done=done,
     )
-
-
-def _is_single(flux: NDArray[Any]) -> bool:
-    return flux.dtype == np.float32
 
 
 def _has_contiguous_columns(flux: ArrayLike) -> bool:
@@ -129,12 +129,12 @@ def _has_contiguous_columns(flux: ArrayLike) -> bool:
 
 def prepare_region(
     region: Region,
-    pixel_size: float,
     peak_threshold: Mapping[int, float] | None,
     snr_threshold: float | None,
     *,
     compat: bool = False,
     height: int = 0,
+    threads: int = 1,
 ) -> NDArray[np.float64] | None:
     """
     Judge, trim and normalise a region.
@@ -142,15 +142,15 @@ def prepare_region(
     Parameters
     ----------
     region : Region
-        The region; pixels of `flux` that are trimmed become NaN.
-    pixel_size : float
-        Size of a pixel along the slit.
+        The region, with the size of its pixels; pixels of `flux` that are trimmed become NaN.
     peak_threshold, snr_threshold
         See `prepare_and_fit`.
     compat : bool, optional
         Reproduce jwst 3.0.0.
     height : int, optional
         Under `compat`, the number of rows of the image if its columns are contiguous in memory.
+    threads : int, optional
+        Number of threads; the result does not depend on it.
 
     Returns
     -------
@@ -163,9 +163,10 @@ def prepare_region(
             region.flux,
             region.error,
             region.alpha,
-            pixel_size,
+            np.nan if region.pixel_size is None else region.pixel_size,
             single=region.single,
             compat=compat,
+            threads=threads,
         )
 
     profile = collapse()

@@ -33,6 +33,8 @@ class Region:
     single : bool, optional
         The arrays hold float32 numbers, as those of the data model do; what reproduces jwst has to
         know, since its rounding is that of the data.
+    pixel_size : float, optional
+        Absolute of the median step of the coordinate from row to row, if it has been measured.
     """
 
     label: int
@@ -42,3 +44,4 @@ class Region:
     alpha: NDArray[np.float64]
     error: NDArray[np.float64] | None = None
     single: bool = False
+    pixel_size: float | None = None

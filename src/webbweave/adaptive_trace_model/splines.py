@@ -295,23 +295,48 @@ class TraceModel:
             A dictionary per region, of ``{"model": BSpline, "scale": float, "bounds": (lo, hi)}``
             per column; columns without a model are absent. Splines that are shared are one object.
         """
-        columns = np.arange(self.model.shape[1]) if order is None else order
-        return {int(label): self._region_dict(int(label), columns) for label in self.labels}
+        return {label: self.region_dict(label, order) for label in self.labels.tolist()}
 
-    def _region_dict(self, region: int, columns: NDArray[np.intp]) -> dict[int, dict[str, Any]]:
+    def region_dict(
+        self, region: int, order: NDArray[np.intp] | None = None
+    ) -> dict[int, dict[str, Any]]:
+        """
+        Give the models of a region in the form of jwst.
+
+        Parameters
+        ----------
+        region : int
+            Number of the region, one of `labels`.
+        order : ndarray of int, optional
+            The columns in the order of the dictionary; ascending by default.
+
+        Returns
+        -------
+        dict
+            The item of `as_dicts`.
+
+        Raises
+        ------
+        KeyError
+            If there is no such region.
+        """
+        columns = np.arange(self.model.shape[1]) if order is None else order
         row = self._row(region)
         sources, scales = self.model[row].tolist(), self.scale[row].tolist()
         lower, upper = self.lower[row].tolist(), self.upper[row].tolist()
-        knots, coefficients = self.knots[row], self.coefficients[row]
+        # Lists of rows: thousands of splines take a noticeable part of the time of their fit.
+        knots, coefficients = list(self.knots[row]), list(self.coefficients[row])
         n_knot = self.n_knot[row].tolist()
-        splines: dict[int, BSpline] = {}
+        splines: list[BSpline | None] = [None] * len(n_knot)
         models = {}
         for column in columns[self.model[row, columns] >= 0].tolist():
             source = sources[column]
-            if source not in splines:
-                splines[source] = _spline(knots[source], coefficients[source], n_knot[source])
+            spline = splines[source]
+            if spline is None:
+                spline = _spline(knots[source], coefficients[source], n_knot[source])
+                splines[source] = spline
             models[column] = {
-                "model": splines[source],
+                "model": spline,
                 "scale": scales[column],
                 "bounds": (lower[source], upper[source]),
             }

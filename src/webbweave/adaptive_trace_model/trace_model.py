@@ -32,6 +32,7 @@ from webbweave.adaptive_trace_model.profile import (
 )
 from webbweave.adaptive_trace_model.region import Region
 from webbweave.adaptive_trace_model.regions import RegionMap, as_image
+from webbweave.adaptive_trace_model.splines import TraceModel
 from webbweave.parallel import thread_count
 
 __all__ = [
@@ -90,7 +91,8 @@ def fit_2d_spline_trace(
     fit_scale : array_like, shape (nx,), optional
         What the flux of each column is divided by, such as its sum.
     lrange : int, optional
-        Columns on each side of a column whose pixels are fitted together with its own.
+        Columns on each side of a column whose pixels are fitted together with its own; far ones
+        weigh less.
     col_index : array_like of int, optional
         The columns to fit, in this order; all by default.
     space_ratio : float, optional
@@ -211,7 +213,12 @@ def fit_all_regions(
     """
     thresholds = {name: fit_kwargs.pop(name, None) for name in ("peak_threshold", "snr_threshold")}
     options = _fit_options(fit_kwargs)
-    model = prepare_and_fit(
+    models: Models = {}
+
+    def add(trace: TraceModel, label: int) -> None:
+        models[label] = trace.region_dict(label, options.col_index)
+
+    trace = prepare_and_fit(
         flux,
         error,
         alpha,
@@ -219,9 +226,10 @@ def fit_all_regions(
         options,
         threads=thread_count(maximum_cores),
         compat=compat,
+        done=add,
         **thresholds,
     )
-    return model.as_dicts(options.col_index)
+    return {label: models.get(label, {}) for label in trace.labels.tolist()}
 
 
 #: What only the newer interface of the step offers.
