@@ -115,6 +115,20 @@ def test_gradient_is_that_of_differences(positive, fix_sigma, options):
         np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-3)
 
 
+def test_curvature_is_that_of_the_gradient_where_the_model_is_true():
+    """With free amplitudes and no noise, what Gauss and Newton leave out is 0 at the truth."""
+    stack = stack_of(make_slitlet(None, shape=(25, 12), center=(0.3,))).with_trace([[0.3]] * 3)
+    objective = objective_of(stack, 2, options=FREE)
+    theta = np.array([6.0, 0.3])
+    value, gradient, curvature = objective.value_and_curvature(theta)
+    assert value == objective.value_and_gradient(theta)[0]
+    np.testing.assert_array_equal(gradient, objective.value_and_gradient(theta)[1])
+    steps = 1e-4 * np.eye(2)
+    sides = [[objective.value_and_gradient(theta + s * k)[1] for k in steps] for s in (1, -1)]
+    bends = np.diagonal(np.subtract(*sides)) / 2e-4
+    np.testing.assert_allclose(curvature, bends, rtol=1e-3)
+
+
 def test_priors_have_the_derivatives_they_say():
     trace, h = np.array([0.3, -0.2]), 1e-5
     for options in (PEER, FitOptions()):
