@@ -231,24 +231,6 @@ def test_a_source_brighter_than_the_limit_is_kept(slitlet):
     assert made.mask.mean() > 0.9
 
 
-def test_limits_of_each_exposure_or_of_all(slitlet):
-    """In msaexp one noisy exposure has the limits of the others; here it has its own."""
-    exposures = group_arrays(slitlet)
-    for i, exposure in enumerate(exposures):
-        exposure["dq"][:] = 0
-        exposure["data"][:] = 1.0
-        exposure["var_poisson"][:] = 0.0
-        exposure["var_rnoise"][:] = 0.04 if i == 0 else 0.01
-        exposure["data"][5, 5] = -0.55  # 2.75 or 5.5 standard deviations
-    seen = [
-        SlitGroup.from_arrays(exposures, **PLAIN, compat=compat).mask.reshape(3, *slitlet.shape)
-        for compat in (False, True)
-    ]
-    assert [bool(mask[0, 5, 5]) for mask in seen] == [True, False]
-    assert not any(mask[1, 5, 5] or mask[2, 5, 5] for mask in seen)
-    assert all(mask.sum() > 0.99 * mask.size for mask in seen)
-
-
 def test_border_of_the_slit_is_padded(slitlet):
     exposures = changed(slitlet)
     for exposure in exposures:
