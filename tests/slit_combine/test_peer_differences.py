@@ -565,6 +565,24 @@ def test_s32_the_width_of_the_image(real):
     assert widths == pytest.approx([1.06, 0.89], abs=0.01)
 
 
+def test_s33_limits_of_one_exposure():
+    """One exposure is noisier than the others."""
+    arrays = group_arrays(slitlet_of())
+    for i, exposure in enumerate(arrays):
+        exposure["dq"][:] = 0
+        exposure["data"][:] = 1.0
+        exposure["var_poisson"][:] = 0.0
+        exposure["var_rnoise"][:] = 0.04 if i == 0 else 0.01
+        exposure["data"][5, 5] = -0.55  # 2.75 or 5.5 standard deviations
+    before, after = (
+        SlitGroup.from_arrays(arrays, **PLAIN, compat=compat).mask.reshape(3, *exposure["dq"].shape)
+        for compat in MODES
+    )
+    assert before[:, 5, 5].tolist() == [False, False, False]
+    assert after[:, 5, 5].tolist() == [True, False, False]
+    assert min(before.mean(), after.mean()) > 0.99
+
+
 def test_every_difference_is_on_the_page_with_its_test(repository):
     # S16 is about the tests of the peer.
-    assert_differences_are_tested(repository, "SlitGroup", "S", 32, untested=[16])
+    assert_differences_are_tested(repository, "SlitGroup", "S", 33, untested=[16])

@@ -129,6 +129,12 @@ def test_fit_without_differences_is_that_of_the_peer(example_files):
     assert fit[2]["chi2_fit"] == pytest.approx(3808.7969470, rel=1e-8)
 
 
+def test_limits_without_a_border_are_those_of_the_peer(example_files):
+    """At the border they count: the pixels that msaexp 0.9.17 has in the mask of the background."""
+    group = SlitGroup(example_files, "1345_933", compat=True, pad_border=0, **TEST_OPTIONS)
+    assert np.count_nonzero(group.bkg_mask, axis=1).tolist() == [6174, 6180, 6192]
+
+
 #: Functions of a sky that msaexp 0.9.17 keeps, with and without the sky of the visit: of so many.
 KEPT = {
     **{7: (6, 6), 9: (8, 8), 12: (10, 10), 20: (15, 15), 33: (25, 25)},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,12 @@ from webbweave.slit_combine.extended import (
     shutter_flat_values,
 )
 from webbweave.slit_combine.geometry import trace_line, zero_point_shift
-from webbweave.slit_combine.parse import ParsedExposure, ParseOptions, parse_exposure
+from webbweave.slit_combine.parse import (
+    ParsedExposure,
+    ParseOptions,
+    parse_exposure,
+    pooled_limits,
+)
 
 __all__ = ["GroupPlanes", "TraceOptions", "parse_group", "source_trace"]
 
@@ -152,8 +157,9 @@ def parse_group(
     """
     skipped: list[str] = []
     with_sflat = traces.with_sflat and _shutters_known(exposures, skipped, compat=options.compat)
-    parsed, waves, slits, lines, flats = [], [], [], [], []
-    for exposure, phot_corr in zip(exposures, phot_corrs, strict=True):
+    waves, slits, lines, flats = [], [], [], []
+    divided: list[NDArray[Any] | float] = []
+    for exposure in exposures:
         assert exposure.slice is not None
         rows, columns = exposure.slice
         row, wave_of_trace = source_trace(exposure, with_ypos=traces.with_ypos)
@@ -161,23 +167,19 @@ def parse_group(
         wave_of_trace = wave_of_trace[columns]
         if traces.with_xpos:
             wave, wave_of_trace = _shifted(exposure, wave, wave_of_trace, traces, skipped)
-        flat: NDArray[Any] | float = 1.0
-        if with_sflat and is_extended(exposure):
-            chosen = exposures[0] if options.compat else exposure
-            sflat = _shutter_flat(chosen, exposure, skipped, compat=options.compat)
-            if sflat is not None:
-                flats.append(sflat)
-                flat = sflat
-        if exposure.is_fixed_slit and is_extended(exposure):
-            profile = fixed_slit_profile(exposure, row)
-            if profile is None:
-                skipped.append("fixed slit flat")
-            else:
-                flat = flat * profile[exposure.slice]
-        parsed.append(parse_exposure(exposure, options, phot_corr, flat))
+        flat, sflat = _flat(exposures, exposure, row, skipped, options, with_sflat=with_sflat)
+        if sflat is not None:
+            flats.append(sflat)
+        divided.append(flat)
         waves.append(wave)
         slits.append(exposure.slit_y[exposure.slice].ravel())
         lines.append((row[columns] - rows.start, wave_of_trace))
+    if options.compat:
+        options = replace(options, limits=pooled_limits(exposures, options, phot_corrs, divided))
+    parsed = [
+        parse_exposure(exposure, options, phot_corr, flat)
+        for exposure, phot_corr, flat in zip(exposures, phot_corrs, divided, strict=True)
+    ]
     n, (ny, nx) = len(parsed), waves[0].shape
     ypix, xslit = (np.tile(p.ravel().astype(np.int64), (n, 1)) for p in np.indices((ny, nx)))
     slit = np.stack(slits)
@@ -194,6 +196,33 @@ def parse_group(
         np.stack([flat.ravel() for flat in flats]) if len(flats) == n else None,
         tuple(dict.fromkeys(skipped)),
     )
+
+
+def _flat(
+    exposures: Sequence[SlitExposure],
+    exposure: SlitExposure,
+    row: Array,
+    skipped: list[str],
+    options: ParseOptions,
+    *,
+    with_sflat: bool,
+) -> tuple[NDArray[Any] | float, Array | None]:
+    """What to divide an exposure by, and the field-dependent flat in it."""
+    if not is_extended(exposure):
+        return 1.0, None
+    sflat = None
+    if with_sflat:
+        chosen = exposures[0] if options.compat else exposure
+        sflat = _shutter_flat(chosen, exposure, skipped, compat=options.compat)
+    flat: NDArray[Any] | float = 1.0 if sflat is None else sflat
+    if exposure.is_fixed_slit:
+        assert exposure.slice is not None
+        profile = fixed_slit_profile(exposure, row)
+        if profile is None:
+            skipped.append("fixed slit flat")
+        else:
+            flat = flat * profile[exposure.slice]
+    return flat, sflat
 
 
 def _has_shutter_flat(exposure: SlitExposure) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "extra_dq",
     "parse_exposure",
     "pathloss_to_undo",
+    "pooled_limits",
 ]
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,8 @@ class ParseOptions:
         Whether to use the table of additional bad pixels.
     compat : bool
         As msaexp: single precision, and its choice of the path loss plane.
+    limits : tuple of (float, float), optional
+        Least flux and largest variance of the read noise; those of each exposure by default.
     """
 
     undo_pathloss: int = 1
@@ -77,6 +80,7 @@ class ParseOptions:
     pad_border: int = 2
     with_extra_dq: bool = True
     compat: bool = False
+    limits: tuple[float, float] | None = None
 
     @property
     def dtype(self) -> type[np.floating[Any]]:
@@ -258,26 +262,14 @@ def parse_exposure(
     cut = exposure.slice
     assert cut is not None
     kind = options.dtype
-    sci = exposure.data[cut].astype(kind)
-    var_rnoise, var_poisson = (
-        plane[cut].astype(kind) for plane in (exposure.var_rnoise, exposure.var_poisson)
-    )
-    phot = np.broadcast_to(np.asarray(phot_corr, kind), exposure.shape)[cut].copy()
     missing = []
     if exposure.is_fixed_slit or exposure.barshadow is None:
-        bar = np.ones(sci.shape, kind)
+        bar = np.ones(exposure.data[cut].shape, kind)
         missing += [] if exposure.is_fixed_slit else ["BARSHADOW"]
     else:
         bar = exposure.barshadow[cut].astype(kind)
-    dq = exposure.dq[cut].copy()
-    zero = sci == 0
-    for plane in (sci, var_rnoise, var_poisson, bar):
-        plane[zero] = np.nan
-    dq[zero] = 1
-    sci = (sci / flat).astype(kind)
-    var_rnoise, var_poisson = (
-        (v / np.square(flat)).astype(kind) for v in (var_rnoise, var_poisson)
-    )
+    bar[exposure.data[cut] == 0] = np.nan
+    sci, var_rnoise, var_poisson, dq, phot = _cut_planes(exposure, options, phot_corr, flat)
     bits = _bad_bits(exposure, sci, var_rnoise, var_poisson, dq, phot, options)
     mask: Mask = bits == 0
     for plane in (sci, var_rnoise, var_poisson):
@@ -298,6 +290,74 @@ def parse_exposure(
         removed,
         missing,
     )
+
+
+def _cut_planes(
+    exposure: SlitExposure,
+    options: ParseOptions,
+    phot_corr: Plane | float,
+    flat: Plane | float,
+) -> tuple[Plane, Plane, Plane, NDArray[np.uint32], Plane]:
+    """Data, variances of read noise and source, data quality and factor of the common part."""
+    cut, kind = exposure.slice, options.dtype
+    assert cut is not None
+    sci, var_rnoise, var_poisson = (
+        plane[cut].astype(kind)
+        for plane in (exposure.data, exposure.var_rnoise, exposure.var_poisson)
+    )
+    phot = np.broadcast_to(np.asarray(phot_corr, kind), exposure.shape)[cut].copy()
+    dq = exposure.dq[cut].copy()
+    zero = sci == 0
+    for plane in (sci, var_rnoise, var_poisson):
+        plane[zero] = np.nan
+    dq[zero] = 1
+    sci = (sci / flat).astype(kind)
+    var_rnoise, var_poisson = (
+        (v / np.square(flat)).astype(kind) for v in (var_rnoise, var_poisson)
+    )
+    return sci, var_rnoise, var_poisson, dq, phot
+
+
+def pooled_limits(
+    exposures: Sequence[SlitExposure],
+    options: ParseOptions,
+    phot_corrs: Sequence[Plane | float],
+    flats: Sequence[Plane | float],
+) -> tuple[float, float] | None:
+    """
+    Find the limits of flux and noise in the pixels of all exposures, as msaexp does.
+
+    Parameters
+    ----------
+    exposures : sequence of SlitExposure
+        The exposures.
+    options : ParseOptions
+        How they will be prepared.
+    phot_corrs, flats : sequence of ndarray or float
+        See `parse_exposure`.
+
+    Returns
+    -------
+    tuple of (float, float), or None
+        Least flux and largest variance of the read noise, in units of the data; None if no pixel is
+        good.
+    """
+    without = replace(options, limits=(-np.inf, np.inf))
+    totals, noises = [], []
+    for exposure, phot_corr, flat in zip(exposures, phot_corrs, flats, strict=True):
+        planes = _cut_planes(exposure, options, phot_corr, flat)
+        bits = _bad_bits(exposure, *planes, without)
+        good = (bits & ~np.uint32(MaskBit.BORDER)) == 0
+        totals.append((planes[1] + planes[2])[good])
+        noises.append(planes[1][good])
+    total, noise = np.concatenate(totals), np.concatenate(noises)
+    return _limits(total, noise) if total.size else None
+
+
+def _limits(variance: Plane, var_rnoise: Plane) -> tuple[float, float]:
+    """The least flux and the largest variance of the read noise, from those of good pixels."""
+    least = _NEGATIVE_THRESHOLD * np.sqrt(np.nanmedian(variance))
+    return least, _RNOISE_FACTOR * np.nanpercentile(var_rnoise, _RNOISE_PERCENTILE)
 
 
 def _pathloss_factor(
@@ -381,10 +441,9 @@ def _mark_extremes(
         bits[sci < _PRISM_MIN_VALID_SN * np.sqrt(variance)] |= np.uint32(MaskBit.TOO_NEGATIVE)
     good = bits == 0
     if good.any():
-        limit = _NEGATIVE_THRESHOLD * np.sqrt(np.nanmedian(variance[good]))
-        bits[sci < limit] |= np.uint32(MaskBit.TOO_NEGATIVE)
-        limit = _RNOISE_FACTOR * np.nanpercentile(var_rnoise[good], _RNOISE_PERCENTILE)
-        bits[var_rnoise > limit] |= np.uint32(MaskBit.NOISY)
+        least, most = options.limits or _limits(variance[good], var_rnoise[good])
+        bits[sci < least] |= np.uint32(MaskBit.TOO_NEGATIVE)
+        bits[var_rnoise > most] |= np.uint32(MaskBit.NOISY)
 
 
 def _dilated(mask: Mask, n_pixel: int) -> Mask:
