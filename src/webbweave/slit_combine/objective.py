@@ -31,6 +31,9 @@ WIDTH_UNIT = 0.1
 # a wing (amplitude, scale and, from five parameters on, shift) and has this width, in pixels.
 _PEER_WIDTH, _PEER_WING_FROM, _PEER_SHIFT_FROM = 0.2, 4, 5
 
+# A wing of no width is as narrow as can be, and not nothing: all its light is in one pixel.
+_LEAST_SCALE = 1e-12
+
 
 @dataclass(frozen=True)
 class FitParameters:
@@ -132,6 +135,7 @@ class Layout:
         wings = self._wings
         if n := self.n_wing(theta.size):
             own = np.concatenate([theta[:n], np.zeros(3 - n)])
+            own[1] = own[1] or _LEAST_SCALE
             return FitParameters(_PEER_WIDTH, theta[n:], np.concatenate([wings, own[None]]))
         if self.free_sigma:
             return FitParameters(float(theta[0]) * WIDTH_UNIT, theta[1:], wings)
