@@ -129,8 +129,8 @@ def fit_columns(alpha, flux, error, divisor, wanted, knots, coefficients, n_knot
     options.fit.n_interval, options.fit.n_iteration = n_interval, n_iteration
     options.fit.sigma_low, options.fit.sigma_high = sigma_low, sigma_high
     options.fit.space_ratio, options.fit.compat, options.fit.single = space_ratio, compat, single
-    options.n_left, options.n_right, options.min_valid = n_left, n_right, min_valid
-    options.is_retried, options.is_weighted, options.is_tapered = is_retried, is_weighted, is_tapered
+    options.n_left, options.n_right, options.is_tapered = n_left, n_right, is_tapered
+    options.min_valid, options.is_retried, options.is_weighted = min_valid, is_retried, is_weighted
     lines = check_array("knots", knots, "float64", (samples.n_column, None), writable=True)
     one, band = lines[:1], (*lines, 4)
     fits.stride = lines[1]
