@@ -55,6 +55,23 @@ class Exposures:
             right = [points @ common for points in known]
         return np.array([np.hypot(*(a - b).T).max() for a, b in zip(found, right, strict=True)])
 
+    def scatter(self, result, first=0):
+        """
+        Rms of what the images of a result disagree in [mas].
+
+        A linear error that all have in common does not count. The result may be of the images from
+        number ``first`` on.
+        """
+        x, y = (axis.ravel() for axis in np.meshgrid(*[np.linspace(5, SIZE - 5, 5)] * 2))
+        plane = TangentPlane(*map(float, self.truth[0](SIZE / 2, SIZE / 2)))
+        found, right = (
+            np.concatenate([3.6e6 * np.stack(plane.project(*wcs(x, y)), axis=-1) for wcs in each])
+            for each in ([model.meta.wcs for model in result], self.truth[first:])
+        )
+        known = np.column_stack([right, np.ones(len(right))])
+        error = found - known @ np.linalg.lstsq(known, found, rcond=None)[0]
+        return np.sqrt(np.mean(np.sum(error**2, axis=1)))
+
     def rms(self, result, **options):
         """Root mean square of the errors of each image [mas]."""
         return np.sqrt(np.mean(np.sum(self.errors(result, **options) ** 2, axis=1), axis=1))

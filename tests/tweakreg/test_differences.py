@@ -12,7 +12,7 @@ from dithered_models import exposures
 from star_fields import errors_of, star_grid
 from synthetic_image_wcs import SIZE, WCSINFO, image_wcs
 
-from webbweave.datamodels import tree_of
+from webbweave.datamodels import read_table, tree_of
 from webbweave.tweakreg import TweakRegStep, XYXYMatch, adjust_wcs, iter_linear_fit
 from webbweave.tweakreg.background import estimate_background
 from webbweave.tweakreg.catalogs import FinderOptions, make_catalog
@@ -449,12 +449,19 @@ def test_a22_expanded_references(tmp_path):
 
 
 def test_a23_which_group_is_the_reference(tmp_path):
-    """In both modes the first in the order of the input; without any with ``method='joint'``."""
-    field = exposures(tmp_path, 3, n_star=150)
-    for step, _ in both(field):
-        assert step.fit_table["relative_status"].tolist() == ["REFERENCE", "SUCCESS", "SUCCESS"]
-    joint, _ = align(field, method="joint")
-    assert joint.fit_table["relative_status"].tolist() == ["SUCCESS"] * 3
+    """In both modes the first, however few stars it shows; no group with ``method='joint'``."""
+    field = exposures(tmp_path, 4, n_star=300, dither=1.0, seed=5)
+    read_table(field.catalogs[0])[::10].write(
+        field.catalogs[0], format="ascii.ecsv", overwrite=True
+    )
+    (before, first), (after, same) = both(field)
+    joint, better = align(field, method="joint")
+    for step in (before, after):
+        assert step.fit_table["relative_status"].tolist() == ["REFERENCE"] + ["SUCCESS"] * 3
+    assert joint.fit_table["relative_status"].tolist() == ["SUCCESS"] * 4
+    assert field.scatter(first[1:], 1) > 0.6
+    assert field.scatter(same[1:], 1) > 0.6
+    assert field.scatter(better[1:], 1) < 0.45
 
 
 def test_every_difference_is_on_the_page_with_its_test(repository):
