@@ -3,8 +3,9 @@
  *
  * A sample is a pixel with finite alpha and flux; its value is the flux over
  * the divisor of its column, which has to be finite too. With weights, a
- * sample weighs (divisor / error)^2, and pixels without a positive error are
- * no samples. With is_tapered, the weights of a column at a distance d from
+ * sample weighs 1 / ((error / divisor)^2 + (0.002 P)^2), with the mean P of
+ * the peaks of the columns in the window, and pixels without a positive error
+ * are no samples. With is_tapered, the weights of a column at a distance d from
  * that in the middle of the window are multiplied by 1 - (d / h)^2, where h is
  * the distance of the first column outside: the kernel of Epanechnikov (1969,
  * Theory Probab. Appl. 14, 153), whose local fits have the least mean squared

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 
+from dataclasses import asdict, fields
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.interpolate import BSpline
 from scipy.special import ndtr
 
-from webbweave.adaptive_trace_model.fit import FitOptions, fit_trace
+from webbweave.adaptive_trace_model.fit import TASKS_PER_THREAD, FitOptions, fit_trace
+from webbweave.adaptive_trace_model.modes import fit_setup
 from webbweave.adaptive_trace_model.region import Region
 from webbweave.adaptive_trace_model.splines import ColumnFlag
 from webbweave.progress import Progress
@@ -29,12 +32,12 @@ def profile(alpha):
     )
 
 
-def trace(n_column=120, n_row=26, tilt=5.0, label=1):
+def trace(n_column=120, n_row=26, tilt=5.0, label=1, flux=2000.0):
     """A region with a tilted, curved trace, and the noiseless flux."""
     i, j = np.arange(n_column)[:, None], np.arange(n_row)
     middle = n_row / 2 + tilt * (i / n_column - 0.5) + 1.5 * (i / n_column - 0.5) ** 2
     alpha = (j - middle) * PIXEL
-    truth = 2000 * (1 + 0.3 * np.sin(i / 9.0) + (i % 23 == 0)) * profile(alpha)
+    truth = flux * (1 + 0.3 * np.sin(i / 9.0) + (i % 23 == 0)) * profile(alpha)
     error = np.sqrt(9 + truth)
     return Region(label, 0, np.ones(alpha.shape, bool), truth, alpha, error), truth
 
@@ -115,13 +118,27 @@ def test_weights_by_variance_lower_the_noise():
     assert residual["ivm"] < 0.5 * residual["uniform"]
 
 
-@pytest.mark.parametrize("weighting", ["uniform", "ivm"])
-def test_errors_of_the_trace_are_its_scatter(weighting):
-    region, _ = trace(n_column=61, n_row=24)
-    column = 30
-    options = FitOptions(
-        lrange=30, spline_bkpt=30, weighting=weighting, col_index=np.array([column])
-    )
+@pytest.mark.parametrize("flux", [1.0, 100.0])
+@pytest.mark.parametrize(
+    "setup",
+    [
+        {"lrange": 30, "spline_bkpt": 30},
+        {"lrange": 30, "spline_bkpt": 30, "weighting": "ivm"},
+        ("NRS_IFU", "NRS1", "G140H"),
+        ("NRS_MOS", "NRS1", "PRISM"),
+        ("MIR_MRS", "MIRIFUSHORT", None),
+        ("MIR_LRS_SLIT", "MIRIMAGE", None),
+    ],
+    ids=["uniform", "ivm", "grating", "prism", "mrs", "lrs"],
+)
+def test_errors_of_the_trace_are_its_scatter(setup, flux):
+    region, _ = trace(n_column=111, n_row=24, flux=2000.0 * flux)
+    column = 55
+    if not isinstance(setup, dict):
+        known = {field.name for field in fields(FitOptions)}
+        chosen = asdict(fit_setup(*setup)).items()
+        setup = {name: value for name, value in chosen if name in known and value is not None}
+    options = FitOptions(col_index=np.array([column]), **setup)
     rng = np.random.default_rng(3)
     traces, errors = [], []
     for _ in range(200):
@@ -305,7 +322,8 @@ def test_progress_is_reported():
 
     seen = []
     fitted(trace()[0], progress=Interrupted(), threads=2)
-    assert seen == [("Fitting splines", 2), ("Scaling splines", 2)]
+    n_task = 2 * TASKS_PER_THREAD
+    assert seen == [("Fitting splines", n_task), ("Scaling splines", n_task)]
     with pytest.raises(KeyboardInterrupt):
         fitted(trace()[0], progress=Progress(interrupted=True))
 

@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 #: Intervals that a second attempt has less, as in jwst.
 FEWER_INTERVALS = 3
-#: With so many regions per thread, the last one to finish is not waited for long.
-REGIONS_PER_THREAD = 8
+#: With so many tasks per thread, the last one to finish is not waited for long.
+TASKS_PER_THREAD = 8
 #: More intervals than this are no fit but a mistake in alpha; the images have no such columns.
 MOST_INTERVALS = 100_000
 
@@ -406,7 +406,8 @@ def _nearest_fitted(
 
 def _parts(n_region: int, n_column: int, threads: int) -> list[Range]:
     """Cut the columns of each region if there are too few regions to keep all threads busy."""
-    n_part = 1 if n_region >= REGIONS_PER_THREAD * threads else threads
+    n_task = TASKS_PER_THREAD * threads if threads > 1 else 1
+    n_part = min(-(-n_task // max(n_region, 1)), max(n_column, 1))
     edges = [n_column * i // n_part for i in range(n_part + 1)]
     return list(pairwise(edges))
 
