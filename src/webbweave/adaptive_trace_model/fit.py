@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 #: Intervals that a second attempt has less, as in jwst.
 FEWER_INTERVALS = 3
 #: With so many tasks per thread, the last one to finish is not waited for long.
-TASKS_PER_THREAD = 8
+TASKS_PER_THREAD = 4
 #: More intervals than this are no fit but a mistake in alpha; the images have no such columns.
 MOST_INTERVALS = 100_000
 

@@ -99,15 +99,13 @@ def prepare_and_fit(
 
     def prepare(index: int) -> tuple[Region, NDArray[np.float64]] | None:
         rounds = compat and flux.dtype == np.float32
-        region = regions.cut_region(index, flux, alpha, error, rounds=rounds, threads=inner)
-        sums = prepare_region(
-            region, peak_threshold, snr_threshold, compat=compat, height=height, threads=inner
-        )
+        region = regions.cut_region(index, flux, alpha, error, rounds=rounds)
+        sums = prepare_region(region, peak_threshold, snr_threshold, compat=compat, height=height)
         return None if sums is None else (region, sums)
 
     numbers = regions.labels.tolist()
-    inner = max(threads // max(len(numbers), 1), 1)
-    prepared = run_in_order(prepare, range(len(numbers)), threads=threads)
+    n_thread = min(threads, len(numbers))
+    prepared = run_in_order(prepare, range(len(numbers)), threads=n_thread)
     to_fit = {n: item for n, item in zip(numbers, prepared, strict=True) if item is not None}
     return fit_trace(
         regions.labels,
@@ -134,7 +132,6 @@ def prepare_region(
     *,
     compat: bool = False,
     height: int = 0,
-    threads: int = 1,
 ) -> NDArray[np.float64] | None:
     """
     Judge, trim and normalise a region.
@@ -149,8 +146,6 @@ def prepare_region(
         Reproduce jwst 3.0.0.
     height : int, optional
         Under `compat`, the number of rows of the image if its columns are contiguous in memory.
-    threads : int, optional
-        Number of threads; the result does not depend on it.
 
     Returns
     -------
@@ -166,7 +161,6 @@ def prepare_region(
             np.nan if region.pixel_size is None else region.pixel_size,
             single=region.single,
             compat=compat,
-            threads=threads,
         )
 
     profile = collapse()

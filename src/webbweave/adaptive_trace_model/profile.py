@@ -11,7 +11,6 @@ from astropy.stats import sigma_clipped_stats
 from numpy.typing import NDArray
 
 from webbweave._kernels.collapse import collapse_profile, collapse_sums
-from webbweave.parallel import run_ranges
 
 __all__ = ["CrossProfile", "column_sums", "cross_profile", "is_bright", "trim_edges"]
 
@@ -53,7 +52,6 @@ def cross_profile(
     *,
     single: bool = False,
     compat: bool = False,
-    threads: int = 1,
 ) -> CrossProfile | None:
     """
     Collapse a region along the dispersion.
@@ -68,8 +66,6 @@ def cross_profile(
         Under `compat`, compute in float32.
     compat : bool, optional
         As jwst 3.0.0 does it: the pixels of the last half bin are in none.
-    threads : int, optional
-        Number of threads; the result does not depend on it.
 
     Returns
     -------
@@ -95,18 +91,8 @@ def cross_profile(
         return None
     lows, highs = ((centres + side * half).astype(np.float64) for side in (-1, 1))
     medians = np.empty((3, len(centres)))
-    counts = []
-
-    def collapse(start: int, stop: int) -> None:
-        bins, part = slice(start, stop), np.empty((3, stop - start))
-        rounds = compat and single
-        counts.append(
-            collapse_profile(flux, error, alpha, lows[bins], highs[bins], part, rounds=rounds)
-        )
-        medians[:, bins] = part
-
-    run_ranges(collapse, len(centres), threads)
-    if not all(counts):
+    rounds = compat and single
+    if not collapse_profile(flux, error, alpha, lows, highs, medians, rounds=rounds):
         return None
     return CrossProfile(centres.astype(np.float64), *medians)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +15,6 @@ from webbweave._kernels.trace_region import (
     region_rows,
 )
 from webbweave.adaptive_trace_model.region import Region
-from webbweave.parallel import run_in_order
 
 __all__ = ["Extent", "RegionMap", "as_image", "as_number"]
 
@@ -252,7 +250,6 @@ class RegionMap:
         error: NDArray[Any] | None = None,
         *,
         rounds: bool = False,
-        threads: int = 1,
     ) -> Region:
         """
         Cut a region out of the images of an exposure, and measure its pixels.
@@ -267,8 +264,6 @@ class RegionMap:
             Standard deviation of the flux.
         rounds : bool, optional
             Round the coordinates to float32.
-        threads : int, optional
-            Number of threads.
 
         Returns
         -------
@@ -276,34 +271,17 @@ class RegionMap:
             Copies of its pixels.
         """
         start, stop = self.rows(region)
-
-        def cut_inside() -> NDArray[np.bool_]:
-            return np.ascontiguousarray(self.number(region) == self.image[start:stop].T)
-
-        def cut_coordinate() -> NDArray[np.float64]:
-            coordinate = self.cut(region, alpha, rounds=rounds)
-            coordinate[np.isinf(coordinate)] = np.nan
-            return coordinate
-
-        parts: list[Callable[[], Any]] = [
-            cut_coordinate,
-            lambda: self.cut(region, flux),
-            lambda: None if error is None else self.cut(region, error),
-            lambda: self.measure(region, alpha, rounds=rounds).pixel_size,
-            cut_inside,
-        ]
-        coordinate, data, deviation, size, inside = run_in_order(
-            lambda part: part(), parts, threads=threads
-        )
+        coordinate = self.cut(region, alpha, rounds=rounds)
+        coordinate[np.isinf(coordinate)] = np.nan
         return Region(
             label=int(self.labels[region]),
             first_row=start,
-            inside=inside,
-            flux=data,
+            inside=np.ascontiguousarray(self.number(region) == self.image[start:stop].T),
+            flux=self.cut(region, flux),
             alpha=coordinate,
-            error=deviation,
+            error=None if error is None else self.cut(region, error),
             single=flux.dtype == np.float32,
-            pixel_size=size,
+            pixel_size=self.measure(region, alpha, rounds=rounds).pixel_size,
         )
 
     def measure(self, region: int, alpha: NDArray[Any], *, rounds: bool = False) -> Extent:
