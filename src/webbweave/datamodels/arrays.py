@@ -10,6 +10,7 @@ import asdf
 import numpy as np
 from numpy.typing import NDArray
 
+from webbweave.datamodels.plugins import load_plugins
 from webbweave.datamodels.writing import replace_atomically
 from webbweave.errors import InputError, OutputError
 
@@ -50,6 +51,7 @@ def write_arrays(
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: exists already")
     tree = {"webbweave": {"kind": kind, "version": _VERSION, "arrays": dict(arrays)}}
+    load_plugins()
     replace_atomically(path, lambda temporary: asdf.AsdfFile(tree).write_to(temporary))
     return path
 
@@ -76,6 +78,7 @@ def read_arrays(path: str | Path, kind: str) -> dict[str, NDArray[Any]]:
         If the file cannot be read, or holds something else.
     """
     path = Path(path)
+    load_plugins()
     try:
         with asdf.open(path, lazy_load=False, memmap=False) as file:
             content = dict(file.tree.get("webbweave", {}))

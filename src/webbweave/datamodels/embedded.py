@@ -22,6 +22,7 @@ from asdf.tags.core.ndarray import asdf_datatype_to_numpy_dtype, inline_data_asa
 from gwcs import WCS
 
 from webbweave.datamodels.aliases import AliasError, Anchors, labels
+from webbweave.datamodels.plugins import load_plugins
 from webbweave.wcs import FastWcs
 from webbweave.wcs.blocks import BinaryBlocks
 from webbweave.wcs.sources import YamlSource
@@ -65,10 +66,8 @@ def embedded_tree(raw: bytes) -> dict[str, Any]:
     dict
         The tree. `link_arrays` puts the arrays in.
     """
-    # The context copies the configuration: fill the copied caches first, or every file pays for
-    # collecting the entry points of all installed extensions again.
-    config = asdf.get_config()
-    _ = config.extensions, config.resource_manager
+    # The context copies the configuration: without them, every file would look for them again.
+    load_plugins()
     with asdf.config_context() as quiet:
         quiet.validate_on_read = False
         quiet.legacy_fill_schema_defaults = False

@@ -13,6 +13,7 @@ from astropy.table import Table
 from gwcs import WCS
 from numpy.typing import NDArray
 
+from webbweave.datamodels.plugins import load_plugins
 from webbweave.errors import InputError
 
 __all__ = ["StoredWCS", "read_output_wcs", "read_wavelengths"]
@@ -72,6 +73,7 @@ def read_output_wcs(path: str | Path) -> StoredWCS:
     """
     path = Path(path)
     _check_is_asdf(path)
+    load_plugins()
     try:
         with asdf.open(path, lazy_load=False, memmap=False) as file:
             tree = dict(file.tree)
