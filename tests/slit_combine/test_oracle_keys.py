@@ -20,12 +20,26 @@ FIT = {
 }
 #: Relative or, of coordinates and of what fits find, absolute; all others are identical.
 RELATIVE = 1e-6
+OBJECTIVE = 1e-9
 COORDINATE = 1e-9
 #: Nods in pixels: the stored size of a pixel is off by 6e-10 of it. What msaexp 0.9.17 gives when
 #: it is run on the same machine agrees to 4e-12 of it (nod_offset 5.06403847241 px in msaexp and
 #: 5.06403847239 here, where 5.06403846941 is stored).
 NODS = 4e-9
 FITTED = 1e-4
+#: Keys that follow the parameters of a fit.
+FOUND = (
+    *("theta", "sigma", "trace_coeffs", "chi2_init", "chi2_fit", "snum", "svnum", "sden", "smod"),
+)
+#: The coefficient that the trace of the subtracted nods had in the last of the four iterations, the
+#: fit of the third, which is not stored: the number for which the objective of one nod is the
+#: stored one (of any of the three: they agree to 1e-13), or with tables the profile.
+BEFORE_LAST = {"gauss": 0.80560419618535, "lut": 0.78272243912693}
+#: With tables of the profile, the offset is in the places of the pixels and the width, which is not
+#: stored with all its digits, in the profile.
+LOOKUP_THETA = np.array([3.473536807468755, 0.7827206050155454])
+#: Tables of the profile are bundled in single precision; of the peak of a pixel's profile.
+SINGLE = 4e-8
 NOD_COORDINATES = ("yslit", "base_coeffs", "relative_nod_offset")
 DIFFERENCES = ("ipos", "ineg", "diff", "bdiff", "vdiff", "wdiff")
 
@@ -37,14 +51,10 @@ def stored(folder, name):
 
 @pytest.fixture(scope="module")
 def groups(example_files):
-    """The group after its fit, and after its sky; and with tabulated profiles."""
+    """The group after its fit, and after its sky."""
     made = {name: SlitGroup(example_files, "a", compat=True, **TEST_OPTIONS) for name in "ab"}
     made["a"].fit_all_traces(**FIT)
     made["b"].estimate_sky()
-    made["c"] = SlitGroup(
-        example_files, "a", compat=True, lookup_prf=LookupTablePSF(), **TEST_OPTIONS
-    )
-    made["c"].fit_all_traces(**FIT)
     return made
 
 
@@ -54,7 +64,8 @@ def assert_same(name, found, expected):
     if expected.dtype.kind in "biu":
         assert np.array_equal(found, expected), name
         return
-    tolerance = {"rtol": RELATIVE, "atol": 1e-12}
+    # The two means of the sky [some 0.5] that a difference has cancel.
+    tolerance = {"rtol": RELATIVE, "atol": 1e-13 if name == "bdiff" else 0.0}
     if name in ("wave", "fixed_yshutter"):
         tolerance = {"rtol": 0, "atol": COORDINATE}
     elif name in NOD_COORDINATES:
@@ -80,29 +91,75 @@ def assert_group(group, arrays, *, other=(), moved=()):
 
 
 def test_the_group_after_its_fit(groups, peer_results):
+    """All but what was fitted; that is in the two tests below."""
     arrays = stored(peer_results, "04_fit_gauss_deg0")
-    group = groups["a"]
     objective = ("objfun_fp1", "objfun_fp0", "objfun_theta")  # in test_trace_fit.py
-    left = assert_group(group, arrays, other=objective, moved=("yslit", "trace_coeffs"))
-    assert set(objective) <= set(left)
+    moved = ("yslit", "trace_coeffs")
+    left = assert_group(groups["a"], arrays, other=objective, moved=moved)
     fitted = [name for name in left if name.startswith("fit")]
     assert len(fitted) == len(left) - 3 == 48
     for name in fitted:
         start, _, key = name.partition("__")
-        found, expected = group.fit[int(start[-1])][key], arrays[name]
-        if key in ("theta", "sigma", "trace_coeffs"):
-            scale = 10 if key == "theta" else 1  # the width is counted in 0.1 pixels
-            np.testing.assert_allclose(found, expected, rtol=0, atol=scale * FITTED, err_msg=name)
-        elif key == "chi2_fit" and start == "fit2":
-            assert found == pytest.approx(float(expected), rel=1e-9)
-        elif key.startswith("chi2"):  # where the minimiser begins or stops, in the last iteration
-            assert found == pytest.approx(float(expected), rel=1e-7)
-        elif key in ("snum", "svnum", "sden", "smod"):
-            # They follow the parameters, which agree to 1e-6.
-            peak = np.nanmax(np.abs(expected))
-            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * peak, err_msg=name)
-        else:
-            assert_same(key, found, expected)
+        if key not in FOUND:
+            assert_same(key, groups["a"].fit[int(start[-1])][key], arrays[name])
+
+
+def at_their_parameters(group, arrays, before, theta):
+    """What each nod gives at the parameters of msaexp, with the traces that its fit had."""
+    # Nods as they are stored: see above on the size of a pixel.
+    group.base_coeffs = [coeffs.copy() for coeffs in arrays["base_coeffs"]]
+    group.trace_coeffs = [np.array([before])] * group.N
+    group.update_trace_from_coeffs()
+    settings = {key: FIT[key] for key in ("force_positive", "with_bounds", "degree", "verbose")}
+    fits = {
+        nod: group.fit_single_trace(exp=nod, x0=theta, evaluate=True, **settings)
+        for nod in group.unp
+    }
+    begin = {"tol": FIT["tol"], "initial_sigma": FIT["initial_sigma"]}
+    own = [
+        group.fit_single_trace(exp=2, method=method, **begin, **settings)
+        for method in ("L-BFGS-B", "SLSQP", "powell")
+    ]
+    group.trace_coeffs = [np.array(theta[1:])] * group.N
+    group.update_trace_from_coeffs()
+    return fits, own
+
+
+@pytest.fixture(scope="module")
+def evaluated(example_files, peer_results):
+    """The group at the stored parameters."""
+    group = SlitGroup(example_files, "a", compat=True, **TEST_OPTIONS)
+    arrays = stored(peer_results, "04_fit_gauss_deg0")
+    theta = arrays["fit2__theta"]
+    return group, *at_their_parameters(group, arrays, BEFORE_LAST["gauss"], theta)
+
+
+def test_objective_and_arrays_at_the_stored_parameters(evaluated, peer_results):
+    arrays = stored(peer_results, "04_fit_gauss_deg0")
+    group, fits, _ = evaluated
+    for name in ("yslit", "trace_coeffs"):
+        np.testing.assert_allclose(getattr(group, name), arrays[name], rtol=RELATIVE, atol=1e-12)
+    for nod in (1, 2, 3):
+        their = {key: arrays[f"fit{nod}__{key}"] for key in FOUND}
+        for key in ("chi2_init", "chi2_fit"):
+            # Of nod 2, the first is at the width of the iteration before: 1.2e-10 more.
+            assert fits[nod]["chi2_fit"] == pytest.approx(float(their[key]), rel=OBJECTIVE)
+        for key in ("snum", "svnum", "sden", "smod", "theta", "sigma", "trace_coeffs"):
+            np.testing.assert_allclose(fits[nod][key], their[key], rtol=RELATIVE, err_msg=key)
+
+
+def test_own_fit_is_that_of_msaexp(groups, evaluated, peer_results):
+    """Width and offset, and a minimum that is not above theirs: it differs by 2e-14 of it."""
+    arrays = stored(peer_results, "04_fit_gauss_deg0")
+    _, _, own = evaluated
+    expected = float(arrays["fit2__chi2_fit"])
+    fits = groups["a"].fit
+    assert fits[2]["chi2_fit"] == pytest.approx(expected, rel=OBJECTIVE)
+    for fit in own:
+        assert fit["chi2_fit"] <= expected * (1 + OBJECTIVE)
+    for fit in (*own, *fits.values()):
+        assert fit["sigma"] == pytest.approx(float(arrays["fit2__sigma"]), abs=FITTED)
+        assert fit["trace_coeffs"] == pytest.approx(arrays["fit2__trace_coeffs"], abs=FITTED)
 
 
 def test_the_group_with_its_sky(groups, peer_results):
@@ -113,11 +170,7 @@ def test_the_group_with_its_sky(groups, peer_results):
     for name in left:
         key = name.partition("__")[2]
         found, expected = group.sky_data[key], arrays[name]
-        if key == "sky_covar":  # of its diagonal: elsewhere are sums of what cancels
-            scale = np.sqrt(np.outer(*[np.diag(expected)] * 2))
-            assert np.max(np.abs(found - expected) / scale) < RELATIVE
-        else:
-            assert_same(key, found, expected)
+        assert_same(key, found, expected)
 
 
 @pytest.mark.parametrize(("name", "key"), [("04_fit_gauss_deg0", "a"), ("08_sky", "b")])
@@ -147,20 +200,30 @@ def test_meta_and_scalars(groups, peer_results, name, key):
     assert found == summary
 
 
-@pytest.mark.parametrize(("case", "key"), [("gauss", "a"), ("lut", "c")])
-def test_tables_of_pixels(groups, peer_results, case, key):
+@pytest.mark.parametrize("case", ["gauss", "lut"])
+def test_tables_of_pixels(example_files, evaluated, peer_results, case):
+    """At the stored parameters; those of the tabulated profile follow from its table."""
     arrays = stored(peer_results, f"06_pixtab_{case}")
-    group = groups[key]
-    table = group.get_flat_diff_arrays(fit=group.fit, with_pathloss=True)
+    group, fits, _ = evaluated
+    if case == "lut":
+        lookup = LookupTablePSF()
+        group = SlitGroup(example_files, "a", compat=True, lookup_prf=lookup, **TEST_OPTIONS)
+        of_group = stored(peer_results, "04_fit_gauss_deg0")
+        fits, own = at_their_parameters(group, of_group, BEFORE_LAST["lut"], LOOKUP_THETA)
+        for fit in own:
+            assert fit["theta"] == pytest.approx(LOOKUP_THETA, abs=FITTED)
+            assert fit["chi2_fit"] <= fits[2]["chi2_fit"] * (1 + OBJECTIVE)
+    table = group.get_flat_diff_arrays(fit=fits, with_pathloss=True)
     assert table.colnames == list(arrays)
     assert len(table) == 13919
     for name, expected in arrays.items():
-        if name in ("yslit", "profile", "pathloss"):  # of the fit
-            np.testing.assert_allclose(table[name], expected, rtol=0, atol=FITTED, err_msg=name)
-        elif name == "sci":  # differences of fluxes that agree to that
-            np.testing.assert_allclose(table[name], expected, rtol=0, atol=1e-7 * expected.max())
+        if name == "exposure_index":
+            assert np.array_equal(table[name], expected)
         else:
-            assert_same(name if name == "wave" else "", table[name], expected)
+            atol = SINGLE * expected.max() if (case, name) == ("lut", "profile") else 0
+            np.testing.assert_allclose(
+                table[name], expected, rtol=RELATIVE, atol=atol, err_msg=name
+            )
     if case == "lut":
         assert 0.5 < np.median(table["pathloss"]) < 0.9
 
