@@ -149,13 +149,17 @@ def test_objective_and_arrays_at_the_stored_parameters(evaluated, peer_results):
 
 
 def test_own_fit_is_that_of_msaexp(groups, evaluated, peer_results):
-    """Width and offset, and a minimum that is not above theirs: it differs by 2e-14 of it."""
+    """
+    Width and offset, and a minimum that is not above theirs: it differs by 2e-14 of it.
+
+    After four iterations it is 6e-9 below, for the traces before the last are nearer to the end.
+    """
     arrays = stored(peer_results, "04_fit_gauss_deg0")
     _, _, own = evaluated
     expected = float(arrays["fit2__chi2_fit"])
     fits = groups["a"].fit
-    assert fits[2]["chi2_fit"] == pytest.approx(expected, rel=OBJECTIVE)
-    for fit in own:
+    assert fits[2]["chi2_fit"] == pytest.approx(expected, rel=1e-8)
+    for fit in (*own, fits[2]):
         assert fit["chi2_fit"] <= expected * (1 + OBJECTIVE)
     for fit in (*own, *fits.values()):
         assert fit["sigma"] == pytest.approx(float(arrays["fit2__sigma"]), abs=FITTED)

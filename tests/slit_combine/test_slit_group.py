@@ -362,6 +362,20 @@ def test_wings_reach_the_fits_of_all_traces(slitlet):
         assert np.count_nonzero(fit["smod"] > 0) > np.count_nonzero(narrow[nod]["smod"] > 0)
 
 
+def test_polynomials_are_minimised_as_msaexp_does_in_its_mode(slitlet):
+    """Where Powell's method stops is a number of msaexp; a constant is the same to 1e-4."""
+    found = {}
+    for compat in (False, True):
+        made = plain(slitlet, compat=compat)
+        for degree in (0, 1):
+            fit = made.fit_all_traces(niter=1, degree=degree)
+            found[compat, degree] = fit[2]["method"].lower()
+        asked = made.fit_all_traces(niter=1, degree=1, method="SLSQP")
+        assert asked[2]["method"] == "SLSQP"
+    assert found.pop((True, 1)) == "powell"
+    assert set(found.values()) == {"l-bfgs-b"}
+
+
 def test_residuals_of_fits_can_be_tested(slitlet):
     made = plain(slitlet)
     fit = made.fit_all_traces(degree=0)

@@ -96,9 +96,9 @@ def test_meta_and_scalars_are_those_of_the_peer(pair):
 
 def test_fit_sky_and_bars_are_those_of_the_peer(shared_dir, example_files):
     group = SlitGroup(example_files, "1345_933", compat=True, **TEST_OPTIONS)
-    fit = group.fit_all_traces(
-        niter=4, degree=0, initial_sigma=7, with_bounds=False, force_positive=False, tol=1e-8
-    )
+    options = {"degree": 0, "with_bounds": False, "force_positive": False, "tol": 1e-8}
+    # The minimiser of msaexp: others end 6e-9 lower, as is told in test_oracle_keys.py.
+    fit = group.fit_all_traces(niter=4, initial_sigma=7, method="powell", **options)
     assert fit[2]["chi2_fit"] == pytest.approx(4293.98881565769, rel=1e-9)
     assert fit[2]["sigma"] == pytest.approx(0.56072, abs=1e-4)
     assert fit[2]["trace_coeffs"] == pytest.approx([0.80561], abs=1e-4)

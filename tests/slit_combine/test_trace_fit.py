@@ -50,7 +50,7 @@ def test_objective_is_that_of_the_peer(peer_stack, peer_results):
             assert found == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("method", ["SLSQP", "L-BFGS-B", "powell"])
+@pytest.mark.parametrize("method", ["L-BFGS-B", "SLSQP", "powell"])
 def test_fit_is_that_of_the_peer(peer_stack, peer_results, method):
     stored = np.load(peer_results / "04_fit_gauss_deg0.npz")
     fits, stack = fit_all_traces(peer_stack(), method=method, **PEER_FIT)
@@ -266,12 +266,12 @@ def test_fit_all_traces_moves_every_nod():
     assert all(fit["theta"] == pytest.approx([5.0, 0.2]) for fit in told.values())
 
 
-@pytest.mark.parametrize("method", ["bfgs", "TNC", "L-BFGS-B", "nelder-mead"])
+@pytest.mark.parametrize("method", ["bfgs", "TNC", "SLSQP", "nelder-mead"])
 def test_every_minimiser_finds_the_same(method):
     stack = stack_of(make_slitlet(8, shape=(25, 10)))
     fits = [
         fit_single_trace(stack, 2, degree=0, method=m, tol=1e-9, verbose=False)
-        for m in ("SLSQP", method)
+        for m in ("L-BFGS-B", method)
     ]
     assert fits[1]["theta"] == pytest.approx(fits[0]["theta"], abs=2e-3)
 

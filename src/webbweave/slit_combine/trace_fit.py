@@ -58,6 +58,10 @@ _LAST_STEP = 0.05
 # What L-BFGS-B may leave of the gradient by parameters in units of about their errors: they are
 # then known to a ten-thousandth of these.
 _STEEP = 1e-4
+# The steps that L-BFGS-B remembers. With more, SciPy 1.17 solves its two-by-two systems with
+# threads of OpenBLAS: without OPENBLAS_NUM_THREADS=1, that costs 2 to 5 times the whole fit.
+# Parameters in units of about their errors need a third more calls with one, and the same time.
+_MEMORY = 1
 
 
 # The tolerance while traces still move, but for the last two rounds: half a chi-squared is known to
@@ -176,7 +180,8 @@ def _minimize(
     if name == "slsqp":
         settings["tol"] = _LAST_STEP * tol
     elif name == "l-bfgs-b":
-        settings = {"options": {"ftol": max(_FLAT * tol, _FLATTEST), "gtol": _STEEP}}
+        flat = max(_FLAT * tol, _FLATTEST)
+        settings = {"options": {"ftol": flat, "gtol": _STEEP, "maxcor": _MEMORY}}
     if bounds is not None:
         settings["bounds"] = [
             (low / u, high / u) for (low, high), u in zip(bounds, unit, strict=True)
@@ -217,7 +222,7 @@ def fit_single_trace(
     x0: ArrayLike | None = None,
     initial_sigma: float = 3.0,
     force_positive: bool = True,
-    method: str = "SLSQP",
+    method: str = "L-BFGS-B",
     tol: float = 1e-6,
     evaluate: bool = False,
     degree: int = 2,
@@ -247,8 +252,7 @@ def fit_single_trace(
         The profile of the difference is 0 where it would be negative: only the light of this nod
         is fitted.
     method : str, optional
-        Minimiser of `scipy.optimize.minimize`, see `METHODS`. The default finds what L-BFGS-B
-        finds, of which recent versions call threaded linear algebra for these few numbers.
+        Minimiser of `scipy.optimize.minimize`, see `METHODS`.
     tol : float, optional
         Its tolerance.
     evaluate : bool, optional
@@ -307,7 +311,7 @@ class _Arguments:
     x0: ArrayLike | None = None
     initial_sigma: float = 3.0
     force_positive: bool = True
-    method: str = "SLSQP"
+    method: str = "L-BFGS-B"
     tol: float = 1e-6
     evaluate: bool = False
     degree: int = 2
