@@ -352,6 +352,8 @@ def prepare_combine(package: str, case: str, files: list[str]) -> Callable[[], o
 
     options: dict[str, object] = {"stuck_threshold": 0.5, "sky_file": None}
     if package == "msaexp":
+        from msaexp_peer import import_msaexp
+
         slit_combine = import_msaexp()
     else:
         from webbweave import slit_combine
@@ -402,27 +404,6 @@ def prepare_combine(package: str, case: str, files: list[str]) -> Callable[[], o
         return sky
     sky()
     return lambda: np.atleast_1d(group.fit_shutter_offset(update=False).x)
-
-
-def import_msaexp() -> object:
-    """Import it beside newer packages than it was written for: two names have gone."""
-    import functools
-
-    import jwst.datamodels.mask
-    import numpy as np
-    from stdatamodels.jwst.datamodels import dqflags
-
-    class Casts(dict):
-        def __missing__(self, kind: type) -> Callable[..., object]:
-            return functools.partial(np.asarray, dtype=kind)
-
-    if not hasattr(jwst.datamodels.mask, "pixel"):
-        jwst.datamodels.mask.pixel = dqflags.pixel
-    if not hasattr(np, "cast"):
-        np.cast = Casts()  # noqa: NPY201
-    from msaexp import slit_combine
-
-    return slit_combine
 
 
 def traced(product: object) -> object:

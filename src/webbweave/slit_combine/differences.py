@@ -51,7 +51,8 @@ class NodDifference:
     ipos, ineg : ndarray of bool, shape (N,)
         Exposures that are added, and subtracted.
     pos, neg : NodSide
-        Their means; zeros if nothing is subtracted.
+        Their means; zeros if nothing is subtracted, or NaN in the mode of the peer if there are no
+        others though differences are asked for.
     """
 
     ipos: Flags
@@ -155,8 +156,10 @@ def nod_difference(stack: SlitStack, exp: Any, options: FitOptions | None = None
     if ineg.any():
         neg = _side(stack, ineg, mask, stack.bkg_mask if options.compat else mask, options)
     else:
-        zero = np.zeros(stack.mask.shape[1])
-        neg = NodSide(zero, zero, zero, zero)
+        # The peer subtracts the mean of no exposure, which is not a number.
+        nothing = np.nan if options.compat and stack.diffs else 0.0
+        plane = np.full(stack.mask.shape[1], nothing)
+        neg = NodSide(plane, plane, plane, plane)
     return NodDifference(ipos, ineg, pos, neg)
 
 

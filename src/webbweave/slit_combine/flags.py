@@ -193,6 +193,7 @@ def trace_outliers(
     limits: Sequence[float] = (-2, 2),
     filter_size: int = -2,
     threshold: float = 1.5,
+    stable: bool = True,
 ) -> Mask | None:
     """
     Find pixels beside the trace that are brighter than the trace.
@@ -212,6 +213,8 @@ def trace_outliers(
         number counts per exposure.
     threshold : float, optional
         Outliers are brighter than this times the trace, and than 3 standard deviations.
+    stable : bool, optional
+        Pixels of the same wavelength stay in order; msaexp leaves that to the way of sorting.
 
     Returns
     -------
@@ -230,7 +233,7 @@ def trace_outliers(
     used = in_trace & np.isfinite(flux) & np.isfinite(lam)
     if np.count_nonzero(used) < FEWEST_TRACE_PIXELS:
         return None
-    order = np.argsort(lam[used], kind="stable")
+    order = np.argsort(lam[used], kind="stable" if stable else "quicksort")
     brightest = running_maximum(flux[used][order], width)
     # Only what is not noise can be an outlier, and that is little: the rest needs no model.
     found = (flux > _TRACE_SIGMA * np.sqrt(variance)) & ~in_trace
@@ -249,6 +252,7 @@ def percentile_outliers(
     limits: Sequence[float] = (-2.0, 2.0),
     dilate: ArrayLike | None = SQUARE,
     var_total: ArrayLike | None = None,
+    odd_only: bool = False,
 ) -> tuple[Mask, float]:
     """
     Find pixels brighter than the distribution in the trace lets expect.
@@ -276,6 +280,8 @@ def percentile_outliers(
     var_total : array_like of float, shape (N, P), optional
         Variance of the flux: with it outliers are also brighter than 4 standard deviations, so that
         pixels with more noise than those in the trace are none. msaexp does not look at it.
+    odd_only : bool, optional
+        Outliers grow only if their number is odd, as in msaexp.
 
     Returns
     -------
@@ -311,7 +317,8 @@ def percentile_outliers(
         flux, variance = as_planes(flux, var_total)
         outlier &= flux > _PERCENTILE_SIGMA * np.sqrt(variance)
     footprint = footprint_of(dilate)
-    if footprint is not None and outlier.any():
+    number = np.count_nonzero(outlier)
+    if footprint is not None and (number % 2 if odd_only else number):
         check_shape(flux, shape)
         images = outlier.reshape(len(flux), *shape)
         outlier = binary_dilation(images, footprint[None]).reshape(flux.shape)

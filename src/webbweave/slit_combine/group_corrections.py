@@ -150,6 +150,7 @@ class GroupCorrections(GroupState):
             limits=yslit,
             filter_size=filter_size,
             threshold=threshold,
+            stable=not self.compat,
         )
         if outlier is not None:
             self.mask_out(outlier, MaskBit.TRACE)
@@ -177,7 +178,8 @@ class GroupCorrections(GroupState):
         yslit : sequence of float, optional
             Range of the trace [pixel].
         dilate : array_like of bool, optional
-            By what outliers are grown in each exposure.
+            By what outliers are grown in each exposure: None or False for nothing. With
+            ``compat=True`` False means True, and they grow only if their number is odd.
         update : bool, optional
             Whether to mask them.
         **kwargs
@@ -193,6 +195,8 @@ class GroupCorrections(GroupState):
         refuse_unknown(
             kwargs, ("plevels", "scale", "yslit", "dilate", "update"), compat=self.compat
         )
+        if self.compat and dilate is not None and np.ndim(dilate) == 0:
+            dilate = SQUARE
         outlier, level = percentile_outliers(
             self.data,
             self.yslit,
@@ -202,6 +206,7 @@ class GroupCorrections(GroupState):
             limits=yslit,
             dilate=dilate,
             var_total=None if self.compat else self.var_total,
+            odd_only=self.compat,
         )
         if update:
             self.mask_out(outlier, MaskBit.PERCENTILE)
