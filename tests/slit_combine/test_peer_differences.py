@@ -607,4 +607,4 @@ def test_s33_limits_of_one_exposure():
 
 def test_every_difference_is_on_the_page_with_its_test(repository):
     # S16 is about the tests of the peer.
-    assert_differences_are_tested(repository, "SlitGroup", "S", 34, untested=[16])
+    assert_differences_are_tested(repository, "SlitGroup", "S", 35, untested=[16])
