@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from stdatamodels.jwst.datamodels import JwstDataModel
 from stpipe import Step
 from stpipe.config_parser import ConfigObj
+from stpipe.library import AbstractModelLibrary
 
 from webbweave.datamodels import Inputs, collect_inputs, loaded_bytes, open_model, save_model
 from webbweave.garbage import Remembered, old_objects_spared
@@ -231,11 +232,17 @@ class WeaveStep(Step):
 
     @classmethod
     def _get_crds_parameters(cls, dataset: Any) -> tuple[dict[str, Any], str]:
-        # The base class opens the input for this, and closes it again.
         if not _has_reference_server():
             return {}, "jwst"
-        parameters: tuple[dict[str, Any], str] = super()._get_crds_parameters(dataset)
-        return parameters
+        if isinstance(dataset, AbstractModelLibrary):
+            parameters: tuple[dict[str, Any], str] = super()._get_crds_parameters(dataset)
+            return parameters
+        # Those of the first exposure. A model of the caller stays open.
+        first = collect_inputs(dataset).members[0]
+        if first.model is not None:
+            return first.model.get_crds_parameters(), first.model.crds_observatory
+        with first.open() as model:
+            return model.get_crds_parameters(), model.crds_observatory
 
     @classmethod
     def _datamodels_open(cls, init: Any, **_: Any) -> JwstDataModel:

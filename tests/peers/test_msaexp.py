@@ -23,10 +23,6 @@ from webbweave.slit_combine import SlitGroup, combine_grating_group, set_lookup_
 
 mpl.use("Agg")
 
-# Keep the packages that msaexp imports from asking their reference server for anything.
-os.environ.setdefault("STPIPE_DISABLE_CRDS_STEPPARS", "true")
-os.environ.setdefault("CRDS_SERVER_URL", "https://crds.invalid")
-
 try:
     if importlib.metadata.version("msaexp") != VERSION:
         raise ImportError(f"another release than {VERSION}")
@@ -82,6 +78,13 @@ WITHOUT_PATH = {**theirs.DRIZZLE_KWS, "with_pathloss": False}
 @pytest.fixture(scope="module")
 def files(example_files):
     return [str(path) for path in example_files]
+
+
+@pytest.fixture(autouse=True)
+def no_server(monkeypatch):
+    """Keep the packages that msaexp imports from asking their reference server for anything."""
+    monkeypatch.setenv("STPIPE_DISABLE_CRDS_STEPPARS", "true")
+    monkeypatch.setenv("CRDS_SERVER_URL", "https://crds.invalid")
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 import synthetic
 from astropy.io import fits
 from stdatamodels.jwst import datamodels
-from stpipe import Step
+from stpipe import Step, crds_client
 
 from webbweave import ResampleSpecStep
 from webbweave.datamodels import get_path, read_model, tree_of
@@ -48,6 +48,35 @@ def test_the_ways_to_give_exposures(example_files, tmp_path):
     assert from_file.meta.filename == "jw01345_s00933.fits"
     assert from_file.meta.asn.table_name == "asn.json"
     assert from_file.meta.asn.pool_name == "pool.csv"
+
+
+def test_inputs_beside_a_reference_server(example_files, tmp_path, monkeypatch):
+    """As in a pipeline: parameters are asked for with the metadata of the first exposure."""
+    monkeypatch.setenv("CRDS_SERVER_URL", "https://crds.invalid")
+    monkeypatch.delenv("STPIPE_DISABLE_CRDS_STEPPARS", raising=False)
+    asked = []
+
+    def answer(parameters, reftype, observatory):
+        asked.append((parameters["meta.filename"], reftype, observatory))
+        return "N/A"
+
+    monkeypatch.setattr(crds_client, "get_reference_file", answer)
+    for path in example_files:
+        (tmp_path / path.name).symlink_to(path)
+    members = [{"expname": path.name, "exptype": "science"} for path in example_files]
+    association = {"products": [{"name": "combined", "members": members}]}
+    (tmp_path / "asn.json").write_text(json.dumps(association))
+    paths = [str(path) for path in example_files]
+    held = [read_model(path) for path in paths]
+    expected = call(held)
+    for given in (tmp_path / "asn.json", str(tmp_path / "asn.json"), paths):
+        np.testing.assert_array_equal(call(given).data, expected.data)
+    call(held[0])
+    call(paths[0])
+    name = held[0].meta.filename
+    assert asked == [(name, "pars-resamplespecstep", "jwst")] * 6
+    assert np.isfinite(held[0].data).any()
+    assert held[0].meta.wcs(10.0, 10.0)[2] > 0
 
 
 def test_one_model_and_a_container_of_another_package():
