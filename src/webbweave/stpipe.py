@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -237,6 +237,9 @@ class WeaveStep(Step):
         if isinstance(dataset, AbstractModelLibrary):
             parameters: tuple[dict[str, Any], str] = super()._get_crds_parameters(dataset)
             return parameters
+        if not isinstance(dataset, str | Path | Mapping | Sequence | JwstDataModel):
+            # stpipe goes on without. Some can be looked through only once.
+            raise TypeError(f"no parameters for {type(dataset).__name__}")
         # Those of the first exposure. A model of the caller stays open.
         first = collect_inputs(dataset).members[0]
         if first.model is not None:

@@ -75,6 +75,9 @@ def test_inputs_beside_a_reference_server(example_files, tmp_path, monkeypatch):
     call(paths[0])
     name = held[0].meta.filename
     assert asked == [(name, "pars-resamplespecstep", "jwst")] * 6
+    # What can be looked through only once is left alone.
+    np.testing.assert_array_equal(call(model for model in held).data, expected.data)
+    assert len(asked) == 6
     assert np.isfinite(held[0].data).any()
     assert held[0].meta.wcs(10.0, 10.0)[2] > 0
 
