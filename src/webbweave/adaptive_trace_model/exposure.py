@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from astropy.stats import sigma_clipped_stats
-from astropy.utils.exceptions import AstropyUserWarning
 from numpy.typing import NDArray
 
 from webbweave.adaptive_trace_model.geometry import Geometry
@@ -149,11 +148,11 @@ def statistics_of(values: NDArray[Any]) -> tuple[float, float]:
         Clipped at 3 standard deviations about the median, in at most 5 rounds; 0 where there are no
         finite values.
     """
+    # Of others astropy warns; to silence that is no business of one of many threads.
+    values = values[np.isfinite(values)]
     if not values.size:
         return 0.0, 0.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyUserWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with np.errstate(over="ignore", invalid="ignore"):
         mean, _, rms = sigma_clipped_stats(values)
     return (float(mean) if np.isfinite(mean) else 0.0, float(rms) if np.isfinite(rms) else 0.0)
 
