@@ -45,14 +45,15 @@ ww_profile_at(const ww_ready_profile *ready, size_t n, const double *y,
               ww_profile_values *wings);
 
 /* Whether both edges of a pixel are beyond the end of the error function: all
- * Gaussians are 0 there to the last digit. Tables end by themselves. */
+ * Gaussians are 0 there to the last digit. Tables end by themselves. No
+ * branches: neighbours differ too often. */
 static inline int
 ww_profile_is_far(const ww_ready_profile *ready, double y, double spread)
 {
     double beyond = fabs(y) - ready->margin;
     double variance = spread + ready->width * ready->width;
 
-    return beyond > 0.0 && beyond * beyond > ready->reach * variance;
+    return (beyond > 0.0) & (beyond * beyond > ready->reach * variance);
 }
 
 #endif

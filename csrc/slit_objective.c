@@ -16,12 +16,12 @@ typedef struct {
     ww_ready_profile profile;
     size_t n_trace, n_own; /* n_own 0: no derivatives */
     const double *trace;
-    size_t longest; /* pixels of the longest column */
-    double *value;  /* [longest] */
-    double *slopes; /* [n_own][longest] */
-    double *pull;   /* [longest] */
-    double *sums;   /* [n_own] over the column */
-    double *bends;  /* [n_own] the same, second derivatives */
+    size_t longest;           /* pixels of the longest column */
+    double *value;            /* [longest] */
+    double *slopes;           /* [n_own][longest] */
+    double *pull;             /* [longest] */
+    double *sums;             /* [n_own] over the column */
+    double *bends;            /* [n_own] the same, second derivatives */
     ww_profile_values *wings; /* [n_wing], NULL without derivatives */
 } evaluation;
 
@@ -161,13 +161,13 @@ add_samples(const evaluation *e, size_t c)
     for (int64_t i = in->sample_start[c]; i < in->sample_start[c + 1]; i++) {
         double y = in->y[i] - (in->share[i] > 0.0 ? shift : 0.0);
 
-        if (ends && ww_profile_is_far(&e->profile, y, in->spread[i]))
-            continue;
         of.pixel[of.n] = (size_t)(in->pixel[i] - in->column_start[c]);
         of.y[of.n] = y;
         of.spread[of.n] = in->spread[i];
         of.share[of.n] = in->share[i];
-        if (++of.n == WW_PROFILE_CHUNK)
+        /* One that is too far is overwritten by the next. */
+        of.n += !(ends & ww_profile_is_far(&e->profile, y, in->spread[i]));
+        if (of.n == WW_PROFILE_CHUNK)
             add_chunk(e, &of);
     }
     add_chunk(e, &of);

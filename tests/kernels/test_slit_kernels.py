@@ -7,6 +7,7 @@ import pytest
 
 from webbweave._kernels.slit_nods import nod_mean
 from webbweave._kernels.slit_profile import Samples, objective, profile, slopes
+from webbweave._kernels.slit_samples import list_samples
 
 NO_WINGS = np.empty((0, 3))
 TRACE = np.zeros(1)
@@ -106,3 +107,61 @@ def test_masked_nods_are_not_looked_at():
     assert np.isnan(out[:, 2]).all()
     with pytest.raises(ValueError, match=r"chosen has shape \(3,\)"):
         nod_mean(*planes, mask, mask, np.ones(3, np.uint8), out, rounds=False)
+
+
+def test_moved_samples_share_all_but_their_places():
+    still, y = samples(), np.array([-0.5, 0.5, 1.5])
+    assert value_of(still.moved(y)) == value_of(samples(y=y))
+    assert value_of(still.moved(y).moved(np.array([-1.0, 0.0, 1.0]))) == value_of(still)
+    assert value_of(still.moved(y)) != value_of(still)
+    with pytest.raises(ValueError, match=r"y has shape \(2,\)"):
+        still.moved(np.zeros(2))
+    with pytest.raises(TypeError, match="float64"):
+        still.moved(np.zeros(3, np.float32))
+
+
+def planes(**kwargs):
+    """One row of two columns; the first of three exposures is added, the others subtracted."""
+    on = np.ones((3, 2), np.uint8)
+    arrays = {
+        "shape": (1, 2),
+        "side": np.array([1, 2, 2], np.uint8),
+        "may_add": on,
+        "may_subtract": on,
+        "spread": np.full((3, 2), 0.3),
+        "distance": np.arange(6.0).reshape(3, 2),
+        "base": np.full((3, 2), 0.25),
+        "diff": np.array([1.0, 2.0]),
+        "variance": np.full(2, 4.0),
+        "read_variance": np.ones(2),
+    }
+    return list_samples(*{**arrays, **kwargs}.values())
+
+
+def test_samples_of_a_difference():
+    starts, (place, *_), (sample_place, owner, y, _, share) = planes()
+    np.testing.assert_array_equal(starts, [[0, 1, 2], [0, 3, 6]])
+    np.testing.assert_array_equal(place, [0, 1])
+    np.testing.assert_array_equal(sample_place, [0, 2, 4, 1, 3, 5])
+    np.testing.assert_array_equal(owner, [0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(y, [-0.25, 2.0, 4.0, -0.25, 3.0, 5.0])
+    np.testing.assert_array_equal(share, [1.0, -0.5, -0.5] * 2)
+    starts, pixels, of_samples = planes(diff=np.full(2, np.nan))
+    np.testing.assert_array_equal(starts, np.zeros((2, 3)))
+    assert all(array.size == 0 for array in (*pixels, *of_samples))
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "message"),
+    [
+        ({"side": np.array([1, 2, 3], np.uint8)}, ValueError, "invalid value"),
+        ({"side": np.array([1, 2], np.uint8)}, ValueError, r"may_add has shape \(3, 2\)"),
+        ({"shape": (2, 2)}, ValueError, "may_add has shape"),
+        ({"spread": np.ones((3, 2), np.float32)}, TypeError, "spread must be an array of float64"),
+        ({"base": np.ones((3, 1))}, ValueError, "base has shape"),
+        ({"diff": np.ones(3)}, ValueError, "diff has shape"),
+    ],
+)
+def test_wrong_planes_are_refused(kwargs, error, message):
+    with pytest.raises(error, match=message):
+        planes(**kwargs)

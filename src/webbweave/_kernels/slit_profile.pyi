@@ -25,6 +25,7 @@ class Samples:
         share: _Floats,
         /,
     ) -> Self: ...
+    def moved(self, y: _Floats) -> Self: ...
 
 def profile(
     y: _Floats, spread: _Floats, width: float, table: _Table, wings: _Floats, out: _Floats

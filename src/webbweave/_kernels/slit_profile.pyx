@@ -24,6 +24,8 @@ cdef class Samples:
     def __cinit__(self, *arrays):
         cdef ww_slit_samples *to = &self.at
         self.arrays = arrays
+        if not arrays:  # no samples
+            return
         starts, firsts, x, diff, inverse_error, weight, pixel, y, spread, share = arrays
         to.n_column, to.n_pixel, to.n_sample = len(x), len(diff), len(y)
         to.column_start = indices("column_start", starts, to.n_column + 1)
@@ -37,6 +39,14 @@ cdef class Samples:
         to.spread = doubles("spread", spread, (to.n_sample,))
         to.share = doubles("share", share, (to.n_sample,))
         raise_status(ww_slit_samples_check(to))
+
+    def moved(self, y):
+        """Return the same samples at other places."""
+        cdef Samples other = Samples.__new__(Samples)
+        other.at = self.at
+        other.at.y = doubles("y", y, (self.at.n_sample,))
+        other.arrays = (*self.arrays, y)
+        return other
 
 
 def profile(y, spread, double width, table, wings, out):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from webbweave._kernels.slit_nods import nod_mean
 from webbweave._kernels.slit_profile import Samples
+from webbweave._kernels.slit_samples import list_samples
 
 from .options import FitOptions
 from .profiles import psf_spread
@@ -234,8 +234,8 @@ class DiffSamples:
         What it adds to the profile of the pixel; negative for subtracted exposures.
     starts : (ndarray of int64, ndarray of int64), shapes (nx + 1,)
         The first pixel, and the first sample, of each column.
-    inverse_error : ndarray of float64, shape (n_pixel,)
-        1 over the square root of the variance.
+    kernel : Samples
+        What the kernel needs of these, as it takes it.
     """
 
     pixels: NDArray[np.int64]
@@ -250,22 +250,7 @@ class DiffSamples:
     spread: Floats
     share: Floats
     starts: tuple[NDArray[np.int64], NDArray[np.int64]]
-    inverse_error: Floats
-
-    @cached_property
-    def kernel(self) -> Samples:
-        """All as the kernel takes it."""
-        return Samples(
-            *self.starts,
-            self.x,
-            self.diff,
-            self.inverse_error,
-            self.weight,
-            self.owner,
-            self.y,
-            self.spread,
-            self.share,
-        )
+    kernel: Samples
 
     def at(self, stack: SlitStack) -> DiffSamples:
         """
@@ -281,8 +266,9 @@ class DiffSamples:
         DiffSamples
             The samples.
         """
-        moved = stack.yslit.reshape(-1).take(self.places)
-        return replace(self, y=np.where(self.share < 0.0, moved, self.y))
+        places = stack.yslit.reshape(-1).take(self.places)
+        y = np.where(self.share < 0.0, places, self.y)
+        return replace(self, y=y, kernel=self.kernel.moved(y))
 
     def column_sums(self, values: Floats) -> Floats:
         """
@@ -302,16 +288,14 @@ class DiffSamples:
         return sums.astype(np.float64, copy=False)  # without pixels, they are integers
 
 
-def _distances(stack: SlitStack, ipos: Flags, options: FitOptions) -> Floats:
-    """Distances of all pixels from the trace, (N, P); of those added, from its base."""
+def _bases(stack: SlitStack, ipos: Flags, options: FitOptions) -> Floats:
+    """Rows where the traces of added exposures begin in each column, (N, nx); 0 for others."""
     x = stack.columns()
-    rows = np.arange(stack.shape[0], dtype=np.float64)[:, None]
-    out = stack.yslit.copy()
+    rows = np.zeros((stack.n, x.size))
     for i in np.flatnonzero(ipos):
         # the peer takes the base of the first for all
-        base = stack.base_coeffs[np.argmax(ipos) if options.compat else i]
-        out[i] = (rows - polynomial(base, x)).reshape(-1)
-    return out
+        rows[i] = polynomial(stack.base_coeffs[np.argmax(ipos) if options.compat else i], x)
+    return rows
 
 
 def stack_spread(stack: SlitStack, options: FitOptions) -> Floats:
@@ -339,18 +323,6 @@ def stack_spread(stack: SlitStack, options: FitOptions) -> Floats:
     )
 
 
-def _starts(mask: Flags, n_column: int) -> NDArray[np.int64]:
-    """Where each column begins, and the last one ends, in a list of the True pixels."""
-    starts = np.zeros(n_column + 1, np.int64)
-    np.cumsum(_count(mask.reshape(-1, n_column)), out=starts[1:])
-    return starts
-
-
-def _count(mask: Flags) -> NDArray[np.int32]:
-    """How many are True along the first axis."""
-    return np.asarray(np.add.reduce(mask, axis=0, dtype=np.int32))
-
-
 def diff_samples(
     stack: SlitStack,
     difference: NodDifference,
@@ -376,44 +348,37 @@ def diff_samples(
     DiffSamples
         The list.
     """
-    ny, nx = stack.shape
     spread = stack_spread(stack, options) if spread is None else spread
     good, mask = valid_masks(stack, options)
-    known = np.isfinite(spread)
-    pos = good & known & difference.ipos[:, None]
-    neg = mask & known & difference.ineg[:, None]
-    n_pos, n_neg = _count(pos), _count(neg)
-    diff, variance, read = difference.diff, difference.variance, difference.read_variance
-    shares = np.empty(pos.shape)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        valid = np.isfinite(diff) & (variance > 0.0) & (read > 0.0) & (n_pos > 0)
-        shares[:] = -1.0 / n_neg
-        shares[difference.ipos] = 1.0 / n_pos
-    if difference.ineg.any():
-        valid &= n_neg > 0
-    used = (pos | neg) & valid
-    by_column = np.flatnonzero(valid.reshape(ny, nx).T)
-    columns = by_column // ny
-    pixels = by_column % ny * nx + columns
-    places = stack.by_column[used.reshape(-1)[stack.by_column]]
-    numbers = np.empty(valid.size, np.int64)
-    numbers[pixels] = np.arange(pixels.size)
-    owner = np.broadcast_to(numbers, pos.shape).reshape(-1).take(places)
-    starts = (_starts(valid, nx), _starts(used, nx))
+    starts, of_pixels, of_samples = list_samples(
+        stack.shape,
+        difference.ipos + np.uint8(2) * difference.ineg,
+        good.view(np.uint8),
+        mask.view(np.uint8),
+        spread,
+        stack.yslit,
+        _bases(stack, difference.ipos, options),
+        difference.diff,
+        difference.variance,
+        difference.read_variance,
+    )
+    pixels, columns, diff, variance, weight, inverse_error = of_pixels
+    places, owner, y, spread, share = of_samples
     for indices in (owner, *starts):
         indices.setflags(write=False)  # the kernel goes where they say
+    x = stack.columns()
     return DiffSamples(
         pixels=pixels,
         columns=columns,
-        x=stack.columns(),
-        diff=diff[pixels],
-        variance=variance[pixels],
-        weight=1.0 / read[pixels],
+        x=x,
+        diff=diff,
+        variance=variance,
+        weight=weight,
         places=places,
         owner=owner,
-        y=_distances(stack, difference.ipos, options).reshape(-1).take(places),
-        spread=spread.reshape(-1).take(places),
-        share=shares.reshape(-1).take(places),
+        y=y,
+        spread=spread,
+        share=share,
         starts=starts,
-        inverse_error=1.0 / np.sqrt(variance[pixels]),
+        kernel=Samples(*starts, x, diff, inverse_error, weight, owner, y, spread, share),
     )

@@ -12,8 +12,8 @@ from webbweave.errors import InputError
 from webbweave.slit_combine.exposure import SlitExposure
 from webbweave.slit_combine.group_planes import source_trace
 from webbweave.slit_combine.mask_bits import MaskBit
-from webbweave.slit_combine.stack import polynomial
-from webbweave.slit_combine.traces import relative_offsets, trace_coordinate
+from webbweave.slit_combine.stack import distances
+from webbweave.slit_combine.traces import relative_offsets
 from webbweave.slit_combine.unique import Unique
 
 __all__ = ["GroupState"]
@@ -273,10 +273,8 @@ class GroupState:
 
     def follow_trace(self) -> None:
         """Compute the distances of all pixels from the traces."""
-        x = trace_coordinate(self.xslit, self.sh[1])
-        for i, (base, trace) in enumerate(zip(self.base_coeffs, self.trace_coeffs, strict=True)):
-            self.yslit[i] = self.ypix[i] - polynomial(base, x[i]) - polynomial(trace, x[i])
-            self.yshutter[i] = self.ypix[i] - polynomial(self.base_coeffs[0], x[i])
+        self.yslit[:] = distances(self.sh, self.base_coeffs, self.trace_coeffs)
+        self.yshutter[:] = distances(self.sh, self.base_coeffs[:1], [np.zeros(1)])
 
     def mask_out(self, bad: Mask, bit: MaskBit) -> None:
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -188,11 +187,6 @@ class SlitStack:
             diffs=diffs,
             lookup=lookup,
         )
-
-    @cached_property
-    def by_column(self) -> NDArray[np.int64]:
-        """Indices of raveled planes (N, P): by column, then by exposure, then by row."""
-        return np.arange(self.n * self.xslit.size).reshape(-1, *self.shape).T.swapaxes(1, 2).ravel()
 
     @property
     def n(self) -> int:

@@ -65,8 +65,8 @@ _MEMORY = 1
 
 
 # The tolerance while traces still move, but for the last two rounds: half a chi-squared is known to
-# it, parameters to a hundredth of their errors.
-_ROUGH = 1e-4
+# it, parameters to a few hundredths of their errors.
+_ROUGH = 1e-3
 
 # The largest unit of a parameter, pixels.
 _LONGEST = 0.5
@@ -136,14 +136,45 @@ def _units(objective: TraceObjective, curvature: Floats) -> Floats:
     They are errors where the data tell something, and at most half a pixel along the whole trace.
     """
     samples = objective.samples
-    x = samples.x[samples.columns]
+    in_column = np.diff(samples.starts[0])
+    x = samples.x
     first = curvature.size - objective.layout.split(np.zeros(curvature.size)).trace.size
-    powers = [np.sqrt(np.mean(x ** (2 * k))) for k in range(curvature.size - first - 1, -1, -1)]
+    powers = [
+        np.sqrt((in_column * x ** (2 * k)).sum() / in_column.sum())
+        for k in range(curvature.size - first - 1, -1, -1)
+    ]
     most = np.concatenate(
         [np.full(first, _LONGEST / WIDTH_UNIT), _LONGEST / np.maximum(powers, _LEAST_LEVER)]
     )
     known = np.maximum(curvature, 1.0 / most**2)  # it is negative in the walls of the width
     return 1.0 / np.sqrt(known)
+
+
+@dataclass
+class _Scaled:
+    """An objective by parameters in other units, as a minimiser calls it: first one, then other."""
+
+    objective: TraceObjective
+    unit: Floats
+    place: Floats
+    last_value: float
+    last_gradient: Floats
+
+    def _move(self, place: Floats) -> None:
+        if (place == self.place).all():
+            return
+        value, slope = self.objective.value_and_gradient(place * self.unit)
+        self.place, self.last_value, self.last_gradient = place.copy(), value, slope * self.unit
+
+    def value(self, place: Floats) -> float:
+        """The objective."""
+        self._move(place)
+        return self.last_value
+
+    def gradient(self, place: Floats) -> Floats:
+        """Its gradient."""
+        self._move(place)
+        return self.last_gradient
 
 
 def _minimize(
@@ -168,14 +199,7 @@ def _minimize(
         return np.atleast_1d(found.x), values, int(found.nfev), bool(found.success)
     first, slope, curvature = objective.value_and_curvature(start)
     unit = _units(objective, curvature)
-    begin = start / unit
-
-    def function(scaled: Floats) -> tuple[float, Floats]:
-        if (scaled == begin).all():
-            return first, slope * unit
-        value, gradient = objective.value_and_gradient(scaled * unit)
-        return value, gradient * unit
-
+    scaled = _Scaled(objective, unit, start / unit, first, slope * unit)
     settings: dict[str, Any] = {"tol": tol}
     if name == "slsqp":
         settings["tol"] = _LAST_STEP * tol
@@ -186,7 +210,7 @@ def _minimize(
         settings["bounds"] = [
             (low / u, high / u) for (low, high), u in zip(bounds, unit, strict=True)
         ]
-    found = minimize(function, begin, jac=True, method=name, **settings)
+    found = minimize(scaled.value, start / unit, jac=scaled.gradient, method=name, **settings)
     theta, calls, success = np.atleast_1d(found.x) * unit, int(found.nfev), bool(found.success)
     if _STUMBLED.get(name) == found.status:
         # Clipped and tabulated profiles have kinks.
@@ -198,11 +222,9 @@ def _minimize(
 
 
 def _fluxes(
-    objective: TraceObjective, theta: Floats, shape: tuple[int, int]
+    samples: DiffSamples, profile: Floats, shape: tuple[int, int]
 ) -> tuple[Floats, Floats, Floats, Floats, float]:
     """Sums of columns, model and chi-squared of the data."""
-    samples = objective.samples
-    profile = objective.profile(theta)
     weighted = profile * samples.weight
     snum = samples.column_sums(samples.diff * weighted)
     sden = samples.column_sums(profile * weighted)
@@ -393,12 +415,15 @@ def _report(stack: SlitStack, exp: Any, prepared: _Prepared, solution: _Solution
         prepared.difference,
     )
     at = objective.layout.split(solution.theta)
-    covariance = np.full((1 + at.trace.size, 1 + at.trace.size), np.nan)
     if arguments.errors and not arguments.evaluate:
-        covariance = trace_covariance(objective, solution.theta)
+        profile, slopes = objective.slopes(solution.theta)
+        covariance = trace_covariance(objective, solution.theta, profile, slopes)
+    else:
+        profile = objective.profile(solution.theta)
+        covariance = np.full((1 + at.trace.size, 1 + at.trace.size), np.nan)
     with np.errstate(invalid="ignore"):
         error = np.sqrt(np.diag(covariance))
-    snum, svnum, sden, smod, chi2_full = _fluxes(objective, solution.theta, stack.shape)
+    snum, svnum, sden, smod, chi2_full = _fluxes(objective.samples, profile, stack.shape)
     if arguments.verbose:
         log.info(
             "nod %s: width %.3f px, trace %s px, chi2 %.1f -> %.1f",

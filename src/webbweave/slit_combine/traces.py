@@ -7,36 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from webbweave.slit_combine.stack import trace_coordinate
+
 __all__ = [
     "fit_trace_coeffs",
     "manual_positions",
     "nod_offsets",
     "offsets_of_background",
     "relative_offsets",
-    "trace_coordinate",
 ]
 
 Array = NDArray[np.float64]
-
-
-def trace_coordinate(x: NDArray[np.generic], n_column: int) -> Array:
-    """
-    Scale columns to the coordinate of the trace polynomials.
-
-    Parameters
-    ----------
-    x : ndarray
-        Columns [pixel].
-    n_column : int
-        Width of the cut-out.
-
-    Returns
-    -------
-    ndarray of float64
-        -0.5 to 0.5 from its first to its last column.
-    """
-    coordinate: Array = (np.asarray(x, np.float64) - n_column / 2) / n_column
-    return coordinate
 
 
 def fit_trace_coeffs(xtr: Array, ytr: Array, degree: int) -> Array:
