@@ -17,9 +17,15 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from astropy.io import fits
 from msaexp_peer import VERSION, import_msaexp
 
-from webbweave.slit_combine import SlitGroup, combine_grating_group, set_lookup_prf
+from webbweave.slit_combine import (
+    SlitGroup,
+    combine_grating_group,
+    extract_spectra,
+    set_lookup_prf,
+)
 
 mpl.use("Agg")
 
@@ -478,6 +484,38 @@ def test_s13_what_is_written_and_what_is_swallowed(files, tmp_path):
         *[f"prism-clear_1345_933.{product}" for product in products],
     ]
     assert (Path(tempfile.gettempdir()) / "msaexp_slit_combine.log.txt").is_file()
+
+
+def test_s13_a_group_with_a_broken_exposure_vanishes(files, tmp_path):
+    """One cut-out of the second group is said to be elsewhere on the detector."""
+    second = []
+    for k, path in enumerate(files):
+        copy = tmp_path / Path(path).name.replace("jw01345062", "jw01345063")
+        with fits.open(path) as hdus:
+            if k == 1:
+                hdus["SCI"].header["SLTSTRT1"] = 5000
+            hdus.writeto(copy)
+        second.append(str(copy))
+    program = (
+        "import sys, matplotlib\n"
+        "matplotlib.use('Agg')\n"
+        "from msaexp_peer import import_msaexp\n"
+        "theirs = import_msaexp()\n"
+        "both, broken = sys.argv[1:], sys.argv[4:]\n"
+        "print('both:', list(theirs.extract_spectra(target='a', files=both, root='a')))\n"
+        "print('broken:', theirs.extract_spectra(target='b', files=broken, root='b'))\n"
+    )
+    printed = in_a_process(program, *files, *second, folder=tmp_path).splitlines()
+    assert printed[-1] == "broken: None"
+    assert [line.strip() for line in printed].count("failed TypeError") == 2
+    assert "both: ['prism-clear']" in printed
+    with fits.open(tmp_path / "a_prism-clear_1345_933.spec.fits") as product:
+        assert product["SPEC1D"].header["NCOMBINE"] == 3  # of the six exposures
+    ours = extract_spectra("a", files=[*files, *second], group_kws=PLAIN, compat=True)
+    status = dict(zip(ours.summary["status"], ours.summary["reason"], strict=True))
+    assert sorted(status) == ["combined", "failed"]
+    assert "do not overlap" in status["failed"]
+    assert "xstart 5000" in status["failed"]
 
 
 def test_s14_unknown_arguments_of_msaexp(files):
