@@ -12,19 +12,24 @@ enum {
     N_BLOCK = 128 /* a longer column is halved */
 };
 
+/* A pixel is in fewer bins than this. */
+enum { N_MEET = 4 };
+
 /* The pixels sorted by bin: those of bin k are start[k] to start[k + 1] - 1 of
  * the three lists. */
 typedef struct {
     size_t *start; /* [n_bin + 2]: one more, to count with */
+    size_t *bins;  /* [n] of each pixel: N_MEET times its first one, and how
+                      many they are */
     double *flux, *error, *snr;
 } sorted_pixels;
 
 static double
-ratio(const ww_collapse_input *in, size_t i)
+ratio(double flux, double error, int rounds)
 {
-    double snr = in->flux[i] / in->error[i];
+    double snr = flux / error;
 
-    return in->rounds ? (double)(float)snr : snr;
+    return rounds ? (double)(float)snr : snr;
 }
 
 static int
@@ -32,7 +37,7 @@ is_valid(const ww_collapse_input *in, size_t i)
 {
     return isfinite(in->flux[i]) && isfinite(in->error[i]) &&
            isfinite(in->alpha[i]) && in->error[i] > 0.0 &&
-           isfinite(ratio(in, i));
+           isfinite(ratio(in->flux[i], in->error[i], in->rounds));
 }
 
 /* The bins that hold a coordinate, [*from, *to); they are near the one where
@@ -67,46 +72,46 @@ bins_per_unit(const ww_collapse_input *in)
     return width > 0.0 ? 1.0 / width : 0.0;
 }
 
-/* Count the pixels of each bin: start[k + 1] becomes where bin k begins.
- * Returns the number of valid pixels. */
+/* Find the bins of all pixels, and count those of each bin: start[k + 1]
+ * becomes where bin k begins. Returns the number of valid pixels. */
 static size_t
-count_pixels(const ww_collapse_input *in, size_t *start)
+count_pixels(const ww_collapse_input *in, const sorted_pixels *sorted)
 {
     double per_bin = bins_per_unit(in);
     size_t n_valid = 0, from, to;
 
     for (size_t i = 0; i < in->n; i++) {
+        sorted->bins[i] = 0;
         if (!is_valid(in, i))
             continue;
         n_valid++;
         find_bins(in, per_bin, in->alpha[i], &from, &to);
+        sorted->bins[i] = N_MEET * from + (to - from);
         for (size_t k = from; k < to; k++)
-            start[k + 2]++;
+            sorted->start[k + 2]++;
     }
     for (size_t k = 0; k < in->n_bin; k++)
-        start[k + 2] += start[k + 1];
+        sorted->start[k + 2] += sorted->start[k + 1];
     return n_valid;
 }
 
-/* Fill the lists; start[k] is then where bin k begins. */
+/* Fill the lists of n pixels; start[k] is then where bin k begins. */
 static void
-sort_pixels(const ww_collapse_input *in, const sorted_pixels *sorted)
+sort_pixels(const ww_collapse_input *in, const sorted_pixels *sorted, size_t n)
 {
-    double per_bin = bins_per_unit(in);
-    size_t from, to;
-
     for (size_t i = 0; i < in->n; i++) {
-        if (!is_valid(in, i))
-            continue;
-        find_bins(in, per_bin, in->alpha[i], &from, &to);
+        size_t from = sorted->bins[i] / N_MEET;
+        size_t to = from + sorted->bins[i] % N_MEET;
+
         for (size_t k = from; k < to; k++) {
             size_t place = sorted->start[k + 1]++;
 
             sorted->flux[place] = in->flux[i];
             sorted->error[place] = in->error[i];
-            sorted->snr[place] = ratio(in, i);
         }
     }
+    for (size_t i = 0; i < n; i++)
+        sorted->snr[i] = ratio(sorted->flux[i], sorted->error[i], in->rounds);
 }
 
 static void
@@ -127,22 +132,23 @@ ww_collapse_profile(const ww_collapse_input *in, double *flux_profile,
 {
     sorted_pixels sorted = {0};
     double *lists = NULL;
-    size_t found, n;
+    size_t found = 0, n = 0;
     int status = WW_ERR_NOMEM;
 
     if (in->n == 0 || in->n_bin == 0)
         return WW_ERR_SHAPE;
     sorted.start = calloc(in->n_bin + 2, sizeof *sorted.start);
-    if (sorted.start != NULL) {
-        found = count_pixels(in, sorted.start);
+    sorted.bins = malloc(in->n * sizeof *sorted.bins);
+    if (sorted.start != NULL && sorted.bins != NULL) {
+        found = count_pixels(in, &sorted);
         n = sorted.start[in->n_bin + 1];
-        lists = calloc(3 * n + 1, sizeof *lists);
+        lists = malloc((3 * n + 1) * sizeof *lists);
     }
     if (lists != NULL) {
         sorted.flux = lists;
         sorted.error = lists + n;
         sorted.snr = lists + 2 * n;
-        sort_pixels(in, &sorted);
+        sort_pixels(in, &sorted, n);
         take_medians(sorted.flux, sorted.start, in->n_bin, in->rounds,
                      flux_profile);
         take_medians(sorted.error, sorted.start, in->n_bin, in->rounds,
@@ -153,6 +159,7 @@ ww_collapse_profile(const ww_collapse_input *in, double *flux_profile,
         status = WW_OK;
     }
     free(lists);
+    free(sorted.bins);
     free(sorted.start);
     return status;
 }
@@ -242,28 +249,41 @@ sum_positive_runs(const double *value, size_t n)
     return sum;
 }
 
+/* Whether all that is in a column lies in an image. */
+static int
+lies_in(const column_part *part, size_t height)
+{
+    if (part->first > height)
+        return 0;
+    for (size_t r = height - part->first; r < part->n; r++)
+        if (!isnan(part->value[r]))
+            return 0;
+    return 1;
+}
+
 int
 ww_collapse_sums(const double *flux, size_t n_column, size_t n_row,
                  const ww_float_sums *floats, int positive_only, double *sum)
 {
     size_t height = floats ? floats->height : 0;
 
-    if (height && (n_row > height || floats->first_row > height - n_row))
-        return WW_ERR_RANGE;
     for (size_t c = 0; c < n_column; c++) {
         const double *column = flux + c * n_row;
+        column_part part = {column, 0, n_row};
 
+        if (height) {
+            part.first = (size_t)floats->first_row[c];
+            if (!lies_in(&part, height))
+                return WW_ERR_RANGE;
+        }
         if (!floats)
             sum[c] = sum_doubles(column, n_row, positive_only);
         else if (!height)
             sum[c] = sum_floats(column, n_row, positive_only);
         else if (positive_only)
             sum[c] = sum_positive_runs(column, n_row);
-        else {
-            column_part part = {column, floats->first_row, n_row};
-
+        else
             sum[c] = sum_pairs(&part, 0, height);
-        }
     }
     return WW_OK;
 }

@@ -7,6 +7,7 @@
 #define WW_COLLAPSE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "status.h"
 
@@ -41,7 +42,8 @@ ww_collapse_profile(const ww_collapse_input *in, double *flux_profile,
  * these are contiguous in memory, and sums pairs of parts of a column if columns
  * are; then it matters where in the image a region lies. */
 typedef struct {
-    size_t first_row; /* of the image, that is the first one of the region */
+    const int32_t *first_row; /* [n_column] of the image, that is the first one
+                                 here; not looked at without height */
     size_t height; /* rows of the image if pairs are summed; 0: row by row */
 } ww_float_sums;
 
@@ -49,7 +51,8 @@ typedef struct {
  * in it. With floats, of floats, as NumPy sums them; NULL for sums of doubles.
  * sum: [n_column]; 0 for a column without anything.
  *
- * Returns WW_OK; WW_ERR_RANGE if the region does not lie in the image. */
+ * Returns WW_OK; WW_ERR_RANGE if a column does not lie in the image: the sums
+ * are then of those before it. */
 int
 ww_collapse_sums(const double *flux, size_t n_column, size_t n_row,
                  const ww_float_sums *floats, int positive_only, double *sum);

@@ -161,6 +161,51 @@ ww_region_gather(const ww_region *region, const ww_image *image, int rounds,
     }
 }
 
+size_t
+ww_region_height(const ww_region *region)
+{
+    int32_t height = 0;
+
+    for (size_t c = 0; c < region->nx; c++)
+        if (region->stop[c] - region->first[c] > height)
+            height = region->stop[c] - region->first[c];
+    return (size_t)height;
+}
+
+/* The pixels of a row of a block, to where they are in their columns; values
+ * is that of the first column. */
+static void
+cut_row(const ww_region *region, const ww_image *image, size_t row,
+        size_t start, size_t stop, size_t n_row, double *values)
+{
+    size_t line = row * region->nx;
+
+    for (size_t c = start; c < stop; c++)
+        if (region->map[line + c] == region->label)
+            values[(c - start) * n_row + row - (size_t)region->first[c]] =
+                pixel_at(image, line + c);
+}
+
+void
+ww_region_cut(const ww_region *region, const ww_image *image, int rounds,
+              size_t n_row, double *values)
+{
+    for (size_t start = 0; start < region->nx;) {
+        size_t stop = ww_region_block_stop(start, region->nx);
+        size_t n = (stop - start) * n_row;
+        ww_window window = ww_region_window(region, start, stop);
+        double *block = values + start * n_row;
+
+        for (size_t i = 0; i < n; i++)
+            block[i] = NAN;
+        for (size_t y = window.row_start; y < window.row_stop; y++)
+            cut_row(region, image, y, start, stop, n_row, block);
+        if (rounds)
+            round_values(block, n);
+        start = stop;
+    }
+}
+
 void
 ww_image_gather(const ww_image *image, size_t nx, const ww_window *window,
                 size_t stride, double *values)
@@ -267,16 +312,17 @@ coordinate_at(const ww_image *alpha, size_t place, int rounds)
     return rounds ? (double)(float)value : value;
 }
 
-ww_region_extent
-ww_region_measure(const ww_region *region, const ww_image *alpha, int rounds,
-                  double *scratch)
+/* Extend the extent by a block of columns; the steps that it has are added to
+ * the n that are in scratch. Returns their new number. */
+static size_t
+measure_block(const ww_region *region, const ww_image *alpha, int rounds,
+              const ww_window *window, ww_region_extent *extent,
+              double *scratch, size_t n)
 {
-    ww_region_extent extent = {NAN, NAN, NAN};
-    ww_window window = ww_region_window(region, 0, region->nx);
-    size_t n = 0, nx = region->nx;
+    size_t nx = region->nx;
 
-    for (size_t y = window.row_start; y < window.row_stop; y++)
-        for (size_t x = 0; x < nx; x++) {
+    for (size_t y = window->row_start; y < window->row_stop; y++)
+        for (size_t x = window->column_start; x < window->column_stop; x++) {
             size_t place = y * nx + x;
             double here, step;
 
@@ -285,16 +331,33 @@ ww_region_measure(const ww_region *region, const ww_image *alpha, int rounds,
             here = coordinate_at(alpha, place, rounds);
             if (!isfinite(here))
                 continue;
-            if (!(here >= extent.lower))
-                extent.lower = here;
-            if (!(here <= extent.upper))
-                extent.upper = here;
+            if (!(here >= extent->lower))
+                extent->lower = here;
+            if (!(here <= extent->upper))
+                extent->upper = here;
             if (y == 0 || region->map[place - nx] != region->label)
                 continue;
             step = here - coordinate_at(alpha, place - nx, rounds);
             if (isfinite(step))
                 scratch[n++] = rounds ? (double)(float)step : step;
         }
+    return n;
+}
+
+ww_region_extent
+ww_region_measure(const ww_region *region, const ww_image *alpha, int rounds,
+                  double *scratch)
+{
+    ww_region_extent extent = {NAN, NAN, NAN};
+    size_t n = 0;
+
+    for (size_t c = 0; c < region->nx;) {
+        size_t stop = ww_region_block_stop(c, region->nx);
+        ww_window window = ww_region_window(region, c, stop);
+
+        n = measure_block(region, alpha, rounds, &window, &extent, scratch, n);
+        c = stop;
+    }
     if (n > 0)
         extent.pixel_size = fabs(ww_median(scratch, n, rounds));
     return extent;

@@ -87,6 +87,17 @@ void
 ww_region_gather(const ww_region *region, const ww_image *image, int rounds,
                  const ww_window *window, size_t stride, double *values);
 
+/* The most rows of a column, holes included. */
+size_t
+ww_region_height(const ww_region *region);
+
+/* Copy the pixels of the region to values[nx][n_row]: row r of the image to
+ * r - first of its column, NaN for all others. n_row is at least the height.
+ * With `rounds`, to the nearest float. */
+void
+ww_region_cut(const ww_region *region, const ww_image *image, int rounds,
+              size_t n_row, double *values);
+
 /* Copy the pixels of a window of an image of nx columns as they are. */
 void
 ww_image_gather(const ww_image *image, size_t nx, const ww_window *window,

@@ -73,7 +73,7 @@ static void
 test_sums(void)
 {
     double flux[9] = {1, NAN, -3, 1e8, 1, 1, NAN, NAN, NAN}, sum[3];
-    ww_float_sums rows = {0, 0};
+    ww_float_sums rows = {NULL, 0};
 
     assert(ww_collapse_sums(flux, 3, 3, NULL, 0, sum) == WW_OK);
     assert(sum[0] == -2.0 && sum[1] == 1e8 + 2.0 && sum[2] == 0.0);
@@ -90,25 +90,32 @@ test_pairs(void)
 {
     double big = 16777216.0, sum;
     double flux[9] = {big, 0, 1, 1, 1, 1, NAN, 0, 1};
-    ww_float_sums rows = {0, 0}, pairs = {0, 9};
+    int32_t first = 0;
+    ww_float_sums rows = {NULL, 0}, pairs = {&first, 9};
 
     assert(ww_collapse_sums(flux, 1, 9, &rows, 0, &sum) == WW_OK);
     assert(sum == big);
     assert(ww_collapse_sums(flux, 1, 9, &pairs, 0, &sum) == WW_OK);
     assert(sum == big + 4.0);
     /* Four rows down, the last one is in the lanes of 16 too. */
-    pairs = (ww_float_sums){4, 16};
+    first = 4;
+    pairs.height = 16;
     flux[4] = flux[5] = 0.0;
     assert(ww_collapse_sums(flux, 1, 9, &pairs, 0, &sum) == WW_OK);
     /* The last 1 is lost beside big in lane 4, those of lanes 6 and 7 are not. */
     assert(sum == big + 2.0);
-    pairs = (ww_float_sums){0, 256}; /* halves of 128 */
+    first = 0;
+    pairs.height = 256; /* halves of 128 */
     assert(ww_collapse_sums(flux, 1, 9, &pairs, 0, &sum) == WW_OK);
     assert(sum == big + 2.0);
-    pairs.first_row = 126; /* the second half is 3, which rounds up */
+    first = 126; /* the second half is 3, which rounds up */
     assert(ww_collapse_sums(flux, 1, 9, &pairs, 0, &sum) == WW_OK);
     assert(sum == big + 4.0);
-    pairs.first_row = 248;
+    first = 248;
+    assert(ww_collapse_sums(flux, 1, 9, &pairs, 0, &sum) == WW_ERR_RANGE);
+    flux[8] = NAN; /* nothing is beyond the image now */
+    assert(ww_collapse_sums(flux, 1, 9, &pairs, 0, &sum) == WW_OK);
+    first = -1;
     assert(ww_collapse_sums(flux, 1, 9, &pairs, 0, &sum) == WW_ERR_RANGE);
 }
 
@@ -118,7 +125,8 @@ test_runs(void)
 {
     double big = 16777216.0, sum;
     double flux[9] = {big, -1, 1, 1, NAN, 1, 1, 0, 1};
-    ww_float_sums rows = {0, 0}, pairs = {3, 20};
+    int32_t first = 3;
+    ww_float_sums rows = {NULL, 0}, pairs = {&first, 20};
 
     assert(ww_collapse_sums(flux, 1, 9, &rows, 1, &sum) == WW_OK);
     assert(sum == big);

@@ -125,6 +125,43 @@ test_gather_and_scatter(void)
 }
 
 static void
+test_cut(void)
+{
+    int32_t map[NY * NX], first[NX], stop[NX];
+    double doubles[NY * NX], values[NX * NY];
+    float floats[NY * NX];
+    ww_region region = make_region(map, first, stop);
+    ww_image single = {floats, 1}, precise = {doubles, 0};
+    size_t height = ww_region_height(&region);
+
+    for (int i = 0; i < NY * NX; i++)
+        floats[i] = (float)(doubles[i] = 0.1 * i);
+    assert(height > 1 && height <= NY);
+    for (size_t n_row = height; n_row <= NY; n_row++) {
+        ww_region_cut(&region, &precise, 0, n_row, values);
+        for (size_t x = 0; x < NX; x++)
+            for (size_t r = 0; r < n_row; r++) {
+                size_t y = (size_t)first[x] + r;
+                double found = values[x * n_row + r];
+
+                if (y < NY && map[y * NX + x] == LABEL)
+                    assert(found == doubles[y * NX + x]);
+                else
+                    assert(isnan(found));
+            }
+    }
+    ww_region_cut(&region, &precise, 1, height, values);
+    assert(values[5 * height] == (double)floats[(size_t)first[5] * NX + 5]);
+    ww_region_cut(&region, &single, 0, height, values);
+    assert(values[5 * height] == (double)floats[(size_t)first[5] * NX + 5]);
+    for (size_t x = 0; x < NX; x++)
+        first[x] = stop[x] = 0;
+    assert(ww_region_height(&region) == 0);
+    ww_region_cut(&region, &single, 0, 1, values);
+    assert(isnan(values[0]) && isnan(values[NX - 1]));
+}
+
+static void
 test_measure(void)
 {
     int32_t map[NY * NX], first[NX], stop[NX];
@@ -182,6 +219,7 @@ main(void)
     test_rows();
     test_window();
     test_gather_and_scatter();
+    test_cut();
     test_measure();
     test_median();
     return 0;

@@ -264,7 +264,7 @@ def test_t10_unit_and_zero_point_of_all_images():
 def test_t12_which_spline_is_borrowed():
     alpha = (np.arange(26) - 13) * PIXEL + 0.01 * np.maximum(np.arange(100) - 40, 0)[:, None]
     flux = 100 * np.exp(-0.5 * ((alpha - 0.03) / 0.075) ** 2)
-    region = Region(1, 0, np.ones(alpha.shape, bool), flux, alpha)
+    region = Region(1, np.zeros(len(alpha), np.int32), flux, alpha)
     results = {}
     for name, order in (("up", np.arange(100)), ("down", np.arange(100)[::-1])):
         options = FitOptions(lrange=8, space_ratio=1.0, col_index=order)

@@ -38,13 +38,13 @@ def trace(n_column=120, n_row=26, tilt=5.0, label=1, flux=2000.0):
     alpha = (j - middle) * PIXEL
     truth = flux * (1 + 0.3 * np.sin(i / 9.0) + (i % 23 == 0)) * profile(alpha)
     error = np.sqrt(9 + truth)
-    return Region(label, 0, np.ones(alpha.shape, bool), truth, alpha, error), truth
+    return Region(label, np.zeros(len(alpha), np.int32), truth, alpha, error), truth
 
 
 def noisy(region, rng, *, with_errors=True):
     flux = region.flux + rng.normal(0, 1, region.flux.shape) * region.error
     error = region.error if with_errors else None
-    return Region(region.label, 0, region.inside, flux, region.alpha, error)
+    return Region(region.label, region.first_row, flux, region.alpha, error)
 
 
 def sums(region):
@@ -103,7 +103,7 @@ def test_weights_by_variance_lower_the_noise():
     region, truth = trace()
     # Every other column is faint, so that its normalised samples are noisy.
     region.flux[1::2] *= 0.05
-    region = Region(1, 0, region.inside, region.flux, region.alpha, np.sqrt(9 + region.flux))
+    region = Region(1, region.first_row, region.flux, region.alpha, np.sqrt(9 + region.flux))
     residual = {}
     for weighting in ("uniform", "ivm"):
         options = FitOptions(lrange=30, space_ratio=1.6, weighting=weighting)
@@ -156,7 +156,7 @@ def test_errors_of_the_trace_are_its_scatter(setup, flux):
 def test_errors_without_errors_of_pixels_come_from_the_residuals():
     region, _ = trace(n_column=61)
     flat = np.full(region.flux.shape, 20.0)
-    flat_noise = Region(1, 0, region.inside, region.flux, region.alpha, flat)
+    flat_noise = Region(1, region.first_row, region.flux, region.alpha, flat)
     data = noisy(flat_noise, np.random.default_rng(4))
     alpha = region.alpha[30]
     # Column sums that are known make the noise of all samples of a kind the same.
@@ -164,7 +164,7 @@ def test_errors_without_errors_of_pixels_come_from_the_residuals():
     del plan[2]
     options = FitOptions(lrange=30, spline_bkpt=30)
     known = variance(fit_trace([1], plan, 61, options, errors=True), 30, alpha)
-    blind = Region(1, 0, data.inside, data.flux, data.alpha)
+    blind = Region(1, data.first_row, data.flux, data.alpha)
     model = fit_trace([1], {1: (blind, np.full(61, 2000.0))}, 61, options, errors=True)
     assert np.isnan(model.scale_error).all()
     assert np.isnan(model.chi2).all()
@@ -198,7 +198,7 @@ def test_threads_do_not_change_a_bit(compat):
 def sparse_columns():
     """A trace without tilt on the left: its samples there are too sparse for the knots."""
     alpha = (np.arange(26) - 13) * PIXEL + 0.01 * np.maximum(np.arange(100) - 40, 0)[:, None]
-    return Region(1, 0, np.ones(alpha.shape, bool), 100 * profile(alpha), alpha)
+    return Region(1, np.zeros(len(alpha), np.int32), 100 * profile(alpha), alpha)
 
 
 def test_a_column_borrows_the_nearest_spline():
@@ -266,7 +266,7 @@ def test_columns_in_the_dark_have_no_model():
 def test_knots_come_from_the_rows_with_data():
     region, _ = trace(n_row=40)
     flux = np.where(np.abs(region.alpha) < 1.0, region.flux, np.nan)
-    cut = Region(1, 0, region.inside, flux, region.alpha, region.error)
+    cut = Region(1, region.first_row, flux, region.alpha, region.error)
     options = FitOptions(lrange=30, space_ratio=1.6)
     assert fitted(cut, options=options).n_model == 120
     # jwst spreads as many knots over the data as the whole height asks for.
@@ -290,7 +290,7 @@ def test_a_constant_region_of_one_row_or_column():
     for shape in ((30, 1), (1, 30), (1, 1)):
         flat = np.ones(shape)
         alpha = np.broadcast_to(np.arange(shape[1]) * PIXEL, shape).copy()
-        region = Region(1, 0, flat > 0, flat, alpha, flat)
+        region = Region(1, np.zeros(len(alpha), np.int32), flat, alpha, flat)
         for compat in (False, True):
             model = fitted(region, options=FitOptions(spline_bkpt=5), compat=compat)
             assert model.n_model <= shape[0]
@@ -344,7 +344,7 @@ def test_progress_is_reported():
 )
 def test_misuse_is_refused(change, message):
     region, _ = trace()
-    bare = Region(1, 0, region.inside, region.flux, region.alpha)
+    bare = Region(1, region.first_row, region.flux, region.alpha)
     call = {"labels": [1], "n_column": 120, "sums": None, "options": FitOptions()} | change
     with pytest.raises(ValueError, match=message):
         fit_trace(call["labels"], {1: (bare, call["sums"])}, call["n_column"], call["options"])
@@ -376,7 +376,7 @@ def stored(folder, name):
         alpha = np.where(inside, case["alpha"].astype(np.float32), np.float32(np.nan))
         positive = np.where(flux > 0, flux, np.float32(0)) if name == "slit_fs_nod" else flux
         planes = [np.ascontiguousarray(plane.T, dtype=float) for plane in (flux, alpha)]
-        region = Region(label, 0, inside.T, *planes, single=True)
+        region = Region(label, np.zeros(inside.shape[1], np.int32), *planes, single=True)
         plan[label] = region, np.nansum(positive, axis=0).astype(float)
     return plan, FitOptions(**options), case
 

@@ -145,7 +145,7 @@ BIG = 2.0**24
 )
 def test_order_of_sums_as_in_jwst(column, first_row, height, expected):
     flux = np.array([column])
-    rows = {"first_row": first_row, "height": height}
+    rows = {"first_row": np.array([first_row], np.int32), "height": height}
     assert column_sums(flux, None, rounds=True, **rows) == [expected]
     image = np.full((height or len(column), 1), np.nan, np.float32)
     image[first_row : first_row + len(column), 0] = column
@@ -168,7 +168,8 @@ def test_sums_are_those_of_numpy(n_row, first_row, height, has_negative):
     region = np.array(image[first_row : first_row + n_row].T, np.float64, order="C")
     profile = CrossProfile(*np.full((3, 1), np.nan), np.array([-9.0 if has_negative else 9.0]))
     found = {}
-    for order, rows in (("C", {}), ("F", {"first_row": first_row, "height": height})):
+    in_pairs = {"first_row": np.full(200, first_row, np.int32), "height": height}
+    for order, rows in (("C", {}), ("F", in_pairs)):
         ordered = np.array(image, order=order)
         where = ordered > 0 if has_negative else True
         found[order] = column_sums(region, profile, rounds=True, **rows)

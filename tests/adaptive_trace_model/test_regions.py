@@ -15,8 +15,7 @@ def test_labels_with_holes():
     np.testing.assert_array_equal(regions.labels, [3, 105, 217])
     for region, label in enumerate(regions.labels):
         inside = scene.region_map == label
-        rows = np.flatnonzero(inside.any(axis=1))
-        assert regions.rows(region) == (rows[0], rows[-1] + 1)
+        assert regions.height(region) == inside.sum(axis=0).max()
         np.testing.assert_array_equal(regions.first[region], inside.argmax(axis=0))
         np.testing.assert_array_equal(
             regions.stop[region] - regions.first[region], inside.sum(axis=0)
@@ -30,7 +29,8 @@ def test_any_kind_of_numbers(dtype):
     labels[2:7] = 1
     regions = RegionMap.find(labels.astype(dtype))
     np.testing.assert_array_equal(regions.labels, [1])
-    assert regions.rows(0) == (2, 7)
+    assert regions.height(0) == 5
+    np.testing.assert_array_equal(regions.first[0], np.full(5, 2))
 
 
 def test_very_large_and_negative_labels():
@@ -38,7 +38,7 @@ def test_very_large_and_negative_labels():
     labels[2:4], labels[5:8] = 10**12, 123456789
     regions = RegionMap.find(labels)
     np.testing.assert_array_equal(regions.labels, [123456789, 10**12])
-    assert [regions.rows(i) for i in range(2)] == [(5, 8), (2, 4)]
+    assert [regions.height(i) for i in range(2)] == [3, 2]
     cut = regions.cut_region(1, labels.astype(float), labels.astype(float))
     assert cut.label == 10**12
     assert (cut.flux == 10**12).all()
@@ -50,16 +50,19 @@ def test_cut_out():
     scene = make_scene({1: (), 2: ((0, 5.0),)}, n_column=70)
     regions = RegionMap.find(scene.region_map)
     region = regions.cut_region(1, scene.flux, scene.alpha, scene.error)
-    rows = slice(region.first_row, region.first_row + region.flux.shape[1])
-    inside = scene.region_map[rows].T == 2
-    np.testing.assert_array_equal(region.inside, inside)
+    inside = scene.region_map == 2
+    assert region.flux.shape == (70, inside.sum(axis=0).max())
     for cut, image in (
         (region.flux, scene.flux),
         (region.alpha, scene.alpha),
         (region.error, scene.error),
     ):
-        np.testing.assert_array_equal(cut, np.where(inside, image[rows].T, np.nan))
+        for column, values in enumerate(cut):
+            own = image[inside[:, column], column]
+            np.testing.assert_array_equal(values[: len(own)], own)
+            assert np.isnan(values[len(own) :]).all()
         assert cut.flags.c_contiguous
+    np.testing.assert_array_equal(region.first_row, inside.argmax(axis=0))
     assert region.single
     extent = regions.measure(1, scene.alpha)
     assert extent.pixel_size == pytest.approx(PIXEL)
@@ -71,8 +74,8 @@ def test_one_pixel_and_nothing():
     labels = np.zeros((5, 4), int)
     labels[4, 3] = 8
     regions = RegionMap.find(labels)
-    assert regions.rows(0) == (4, 5)
-    assert regions.cut(0, np.ones((5, 4))).shape == (4, 1)
+    assert regions.first[0, 3] == 4
+    np.testing.assert_array_equal(regions.cut(0, np.ones((5, 4))), [[np.nan]] * 3 + [[1.0]])
     assert np.isnan(regions.measure(0, np.ones((5, 4))).pixel_size)
     assert RegionMap.find(np.zeros((5, 4), int)).labels.size == 0
     assert RegionMap.find(np.zeros((0, 4), int)).labels.size == 0

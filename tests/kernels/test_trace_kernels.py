@@ -9,7 +9,7 @@ from webbweave._kernels.collapse import collapse_profile, collapse_sums
 from webbweave._kernels.oversample import oversample_flux, oversample_linear
 from webbweave._kernels.trace_image import trace_evaluate, trace_keep_compact
 from webbweave._kernels.trace_region import (
-    region_gather,
+    region_cut,
     region_labels,
     region_measure,
     region_rows,
@@ -102,9 +102,11 @@ def test_regions():
     rows = np.zeros((1, NX), np.int32)
     with pytest.raises(IndexError):
         region_rows(region()[0], np.array([0, 5], np.int32), rows, rows.copy())
-    values = np.zeros((NX, NY))
-    with pytest.raises(IndexError, match="rows 3:9"):
-        region_gather(*region(), np.ones((NY, NX)), values, label=1, rounds=False, row_start=3)
+    values, (labels, first, stop) = np.zeros((NX, 1)), region()
+    with pytest.raises(ValueError, match="values have 1 rows, expected"):
+        region_cut(labels, first, stop, np.ones((NY, NX)), values, label=1, rounds=False)
+    with pytest.raises(IndexError, match="rows of the region"):
+        region_cut(labels, first, stop + NY, np.ones((NY, NX)), values, label=1, rounds=False)
     with pytest.raises(ValueError, match="scratch"):
         region_measure(*region(), np.ones((NY, NX)), np.zeros(3), label=1, rounds=False)
 
@@ -116,17 +118,14 @@ def test_collapse():
             flux, flux[:-1], flux, np.zeros(2), np.ones(2), np.zeros((3, 2)), rounds=False
         )
     with pytest.raises(ValueError, match="sums"):
-        collapse_sums(flux, np.zeros(NY), rounds=False, positive_only=False, first_row=0, height=0)
-    for first_row, height in ((1, NY), (0, NY - 1), (2**63, NY)):
+        collapse_sums(flux, np.zeros(NY), None, rounds=False, positive_only=False, height=0)
+    options = {"rounds": True, "positive_only": False}
+    for first_row, height in ((1, NY), (0, NY - 1), (-1, NY), (NY + 1, NY)):
+        rows = np.full(NX, first_row, np.int32)
         with pytest.raises(IndexError):
-            collapse_sums(
-                flux,
-                np.zeros(NX),
-                rounds=True,
-                positive_only=False,
-                first_row=first_row,
-                height=height,
-            )
+            collapse_sums(flux, np.zeros(NX), rows, **options, height=height)
+    with pytest.raises(TypeError, match="first_row"):
+        collapse_sums(flux, np.zeros(NX), None, **options, height=NY)
 
 
 def linear(table, out, **changes):

@@ -16,9 +16,9 @@ def collapse_profile(
 def collapse_sums(
     flux: NDArray[np.float64],
     sums: NDArray[np.float64],
+    first_row: NDArray[np.int32] | None,
     *,
     rounds: bool,
     positive_only: bool,
-    first_row: int,
     height: int,
 ) -> None: ...

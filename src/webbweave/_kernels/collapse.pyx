@@ -2,6 +2,7 @@
 # cython: boundscheck=False, wraparound=False
 """Binding of csrc/collapse.h, which is the manual."""
 from libc.stddef cimport size_t
+from libc.stdint cimport int32_t
 
 from webbweave._kernels.checks import check_array
 from webbweave._kernels.images cimport raise_status
@@ -21,7 +22,7 @@ cdef extern from "collapse.h" nogil:
     int ww_collapse_profile(const ww_collapse_input *source, double *flux_profile,
                             double *error_profile, double *snr_profile, size_t *n_valid)
     ctypedef struct ww_float_sums:
-        size_t first_row
+        const int32_t *first_row
         size_t height
 
     int ww_collapse_sums(const double *flux, size_t n_column, size_t n_row,
@@ -53,17 +54,22 @@ def collapse_profile(flux, error, alpha, lower, upper, profile, *, bint rounds):
     return n_valid
 
 
-def collapse_sums(flux, sums, *, bint rounds, bint positive_only, size_t first_row, size_t height):
-    """Fill `sums` with the sums of the columns of a region."""
+def collapse_sums(flux, sums, first_row, *, bint rounds, bint positive_only, size_t height):
+    """Fill `sums` with the sums of the columns of a region; `first_row` may be None without height."""
     cdef ww_float_sums floats
     cdef int status
     cdef const double[:, ::1] flux_view
+    cdef const int32_t[::1] row_view
     cdef double[::1] out
     shape = check_array("flux", flux, "float64", (None, None))
     check_array("sums", sums, "float64", (shape[0],), writable=True)
     cdef size_t n_column = shape[0], n_row = shape[1]
     flux_view, out = flux, sums
-    floats.first_row, floats.height = first_row, height
+    floats.first_row, floats.height = NULL, height
+    if height:
+        check_array("first_row", first_row, "int32", (n_column,))
+        row_view = first_row
+        floats.first_row = &row_view[0]
     with nogil:
         status = ww_collapse_sums(&flux_view[0, 0], n_column, n_row, &floats if rounds else NULL,
                                   positive_only, &out[0])

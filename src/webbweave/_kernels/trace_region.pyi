@@ -12,7 +12,7 @@ def region_rows(
     first: NDArray[np.int32],
     stop: NDArray[np.int32],
 ) -> None: ...
-def region_gather(
+def region_cut(
     region_map: NDArray[np.int32],
     first: NDArray[np.int32],
     stop: NDArray[np.int32],
@@ -21,7 +21,6 @@ def region_gather(
     *,
     label: int,
     rounds: bool,
-    row_start: int,
 ) -> None: ...
 def region_measure(
     region_map: NDArray[np.int32],

@@ -9,14 +9,12 @@ from webbweave._kernels.images cimport raise_status, set_image, set_region, ww_i
 
 
 cdef extern from "trace_region.h" nogil:
-    ctypedef struct ww_window:
-        size_t column_start, column_stop, row_start, row_stop
-
     int32_t ww_region_labels(const int32_t *map, size_t n, uint8_t *present, size_t n_label)
     int ww_region_rows(const int32_t *map, size_t ny, size_t nx, const int32_t *index,
                        size_t n_label, size_t n_region, int32_t *first, int32_t *stop)
-    void ww_region_gather(const ww_region *region, const ww_image *image, int rounds,
-                          const ww_window *window, size_t stride, double *values)
+    size_t ww_region_height(const ww_region *region)
+    void ww_region_cut(const ww_region *region, const ww_image *image, int rounds, size_t n_row,
+                       double *values)
     int ww_region_is_valid(const ww_region *region, size_t column_start, size_t column_stop)
 
     ctypedef struct ww_region_extent:
@@ -58,24 +56,22 @@ def region_rows(region_map, index, first, stop):
     raise_status(status)
 
 
-def region_gather(region_map, first, stop, image, values, *, int label, bint rounds,
-                  Py_ssize_t row_start):
-    """Copy the region to ``values[column][row]``, whose row 0 is `row_start` of the image."""
+def region_cut(region_map, first, stop, image, values, *, int label, bint rounds):
+    """Copy the region to ``values[column][row]``, from its first row in each column on."""
     cdef ww_region region
     cdef ww_image source
-    cdef ww_window window
     cdef double[:, ::1] values_view
     set_region(&region, region_map, first, stop, label)
     set_image(&source, "image", image, region_map.shape)
-    n_row = check_array("values", values, "float64", (region.nx, None), writable=True)[1]
+    cdef size_t n_row = check_array("values", values, "float64", (region.nx, None),
+                                    writable=True)[1]
+    if not ww_region_is_valid(&region, 0, region.nx):
+        raise IndexError("the rows of the region are not those of the image")
+    if n_row < ww_region_height(&region):
+        raise ValueError(f"values have {n_row} rows, expected {ww_region_height(&region)}")
     values_view = values
-    if row_start < 0 or row_start + n_row > region.ny:
-        raise IndexError(f"rows {row_start}:{row_start + n_row} are not in the image")
-    window.column_start, window.column_stop = 0, region.nx
-    window.row_start, window.row_stop = row_start, row_start + n_row
     with nogil:
-        ww_region_gather(&region, &source, rounds, &window, window.row_stop - window.row_start,
-                         &values_view[0, 0])
+        ww_region_cut(&region, &source, rounds, n_row, &values_view[0, 0])
 
 
 def region_measure(region_map, first, stop, alpha, scratch, *, int label, bint rounds):

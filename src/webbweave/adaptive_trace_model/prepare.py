@@ -178,7 +178,7 @@ def prepare_region(
     return column_sums(
         region.flux,
         profile,
+        region.first_row,
         rounds=compat and region.single,
-        first_row=region.first_row,
         height=height,
     )

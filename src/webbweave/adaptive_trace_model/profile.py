@@ -190,9 +190,9 @@ def trim_edges(
 def column_sums(
     flux: NDArray[np.float64],
     profile: CrossProfile | None,
+    first_row: NDArray[np.int32] | None = None,
     *,
     rounds: bool = False,
-    first_row: int = 0,
     height: int = 0,
 ) -> NDArray[np.float64]:
     """
@@ -205,11 +205,13 @@ def column_sums(
     profile : CrossProfile or None
         Its profile. If that is significantly negative somewhere, as where a nod was subtracted,
         only what is positive is summed.
+    first_row : ndarray of int32, shape (n_column,), optional
+        First row of each column; needed with a height.
     rounds : bool, optional
         Sum as float32, like NumPy: row by row, unless there is a height.
-    first_row, height : int, optional
-        First row of the region, and the number of rows of the image. To be given if columns of the
-        image are contiguous in memory: NumPy sums these in pairs of parts.
+    height : int, optional
+        The number of rows of the image. To be given if columns of the image are contiguous in
+        memory: NumPy sums these in pairs of parts.
 
     Returns
     -------
@@ -221,9 +223,9 @@ def column_sums(
     collapse_sums(
         flux,
         sums,
+        first_row,
         rounds=rounds,
         positive_only=has_negative,
-        first_row=first_row,
         height=height,
     )
     return sums

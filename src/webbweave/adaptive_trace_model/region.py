@@ -16,16 +16,15 @@ class Region:
     The pixels of a slice or slit, column by column.
 
     The arrays are transposed with respect to the image: a column across the dispersion is
-    contiguous in memory, since that is what every kernel works on.
+    contiguous in memory, since that is what every kernel works on. Each begins with the first row
+    of the region there, so that a tilted one takes no more room than a straight one.
 
     Parameters
     ----------
     label : int
         Number of the region in the region map.
-    first_row : int
-        Row of the image that row 0 of the cut-out is; all columns of the image are in it.
-    inside : ndarray of bool, shape (n_column, n_row)
-        The pixels that belong to the region.
+    first_row : ndarray of int32, shape (n_column,)
+        Row of the image that row 0 of each column is; all columns of the image are there.
     flux, alpha : ndarray of float64, shape (n_column, n_row)
         Data, and the coordinate along the slit; NaN outside the region.
     error : ndarray of float64, shape (n_column, n_row), optional
@@ -38,8 +37,7 @@ class Region:
     """
 
     label: int
-    first_row: int
-    inside: NDArray[np.bool_]
+    first_row: NDArray[np.int32]
     flux: NDArray[np.float64]
     alpha: NDArray[np.float64]
     error: NDArray[np.float64] | None = None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from webbweave._kernels.trace_region import (
-    region_gather,
+    region_cut,
     region_labels,
     region_measure,
     region_rows,
@@ -193,9 +193,9 @@ class RegionMap:
         column = int(np.argmax(self.stop[region] > self.first[region]))
         return int(self.image[self.first[region, column], column])
 
-    def rows(self, region: int) -> tuple[int, int]:
+    def height(self, region: int) -> int:
         """
-        Give the smallest range of rows around a region.
+        Give the most rows that a region has in a column.
 
         Parameters
         ----------
@@ -204,11 +204,10 @@ class RegionMap:
 
         Returns
         -------
-        tuple of int
-            First row, and one beyond the last.
+        int
+            From its first row to its last, with holes.
         """
-        used = self.stop[region] > self.first[region]
-        return int(self.first[region][used].min()), int(self.stop[region].max())
+        return int((self.stop[region] - self.first[region]).max(initial=0))
 
     def cut(self, region: int, image: NDArray[Any], *, rounds: bool = False) -> NDArray[np.float64]:
         """
@@ -226,11 +225,10 @@ class RegionMap:
         Returns
         -------
         ndarray of float64, shape (nx, n_row)
-            A copy of the rows that `rows` gives, transposed; NaN outside the region.
+            A copy, transposed: each column from its `first` row on, NaN outside the region.
         """
-        start, stop = self.rows(region)
-        values = np.empty((self.image.shape[1], stop - start))
-        region_gather(
+        values = np.empty((self.image.shape[1], self.height(region)))
+        region_cut(
             self.image,
             self.first[region],
             self.stop[region],
@@ -238,7 +236,6 @@ class RegionMap:
             values,
             label=self.number(region),
             rounds=rounds,
-            row_start=start,
         )
         return values
 
@@ -270,13 +267,11 @@ class RegionMap:
         Region
             Copies of its pixels.
         """
-        start, stop = self.rows(region)
         coordinate = self.cut(region, alpha, rounds=rounds)
         coordinate[np.isinf(coordinate)] = np.nan
         return Region(
             label=int(self.labels[region]),
-            first_row=start,
-            inside=np.ascontiguousarray(self.number(region) == self.image[start:stop].T),
+            first_row=self.first[region],
             flux=self.cut(region, flux),
             alpha=coordinate,
             error=None if error is None else self.cut(region, error),

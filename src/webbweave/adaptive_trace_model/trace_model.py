@@ -157,8 +157,7 @@ def _whole_image(flux: NDArray[Any], alpha: NDArray[Any], *, rounds: bool) -> Re
         columns = columns.astype(np.float32).astype(np.float64)
     return Region(
         label=_ONE_REGION,
-        first_row=0,
-        inside=np.isfinite(columns),
+        first_row=np.zeros(len(columns), np.int32),
         flux=np.array(flux.T, dtype=np.float64, order="C"),
         alpha=columns,
         single=single,
