@@ -208,12 +208,12 @@ ww_bspline_scales(const ww_trace_samples *samples,
         return WW_ERR_NOMEM;
     init(&c, samples->n_row, &arena);
     for (size_t column = start; column < stop; column++) {
+        if (splines->model[column] < 0)
+            continue;
         out->scale[column] = NAN;
         out->chi2[column] = NAN;
         if (out->scale_error)
             out->scale_error[column] = NAN;
-        if (splines->model[column] < 0)
-            continue;
         gather(samples, splines, column, (size_t)splines->model[column], &c);
         scale_column(&c, compat, out, column);
     }

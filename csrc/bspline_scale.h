@@ -20,7 +20,8 @@ typedef struct {
     uint8_t *flags;      /* [n_column] WW_COLUMN_NO_SCALE is added */
 } ww_column_scales;
 
-/* Find the scales of the columns [start, stop) that have a model.
+/* Find the scales of the columns [start, stop) that have a model; the others
+ * are left alone.
  *
  * In a column, q = flux / s(alpha) of the pixels from lower to upper is
  * averaged with the weight s(alpha), where neither is negative. Pixels

@@ -258,6 +258,7 @@ columns_without_a_scale(void)
     a->model[7] = -1;
     for (int compat = 0; compat < 2; compat++) {
         memset(a->flags, 0, sizeof a->flags);
+        a->scale[7] = -5.0;
         assert(ww_bspline_scales(&s.samples, &s.splines, compat, &s.scales, 0,
                                  N_COLUMN) == WW_OK);
         if (compat)
@@ -265,7 +266,7 @@ columns_without_a_scale(void)
         else
             assert(isnan(a->scale[5]) && a->flags[5] == WW_COLUMN_NO_SCALE);
         assert(isnan(a->scale[6]) && a->flags[6] == WW_COLUMN_NO_SCALE);
-        assert(isnan(a->scale[7]) && a->flags[7] == 0);
+        assert(a->scale[7] == -5.0 && a->flags[7] == 0); /* no model */
     }
     free(a);
 }

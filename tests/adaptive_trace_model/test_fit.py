@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from scipy.interpolate import BSpline
 from scipy.special import ndtr
 
-from webbweave.adaptive_trace_model.fit import TASKS_PER_THREAD, FitOptions, fit_trace
+from webbweave.adaptive_trace_model.fit import FEWEST_COLUMNS, FitOptions, _tasks, fit_trace
 from webbweave.adaptive_trace_model.modes import fit_setup
 from webbweave.adaptive_trace_model.region import Region
 from webbweave.adaptive_trace_model.splines import ColumnFlag
@@ -313,6 +313,21 @@ def test_one_line_per_region_is_logged(caplog):
     ]
 
 
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize("n_region", [0, 1, 3, 40])
+@pytest.mark.parametrize("n_column", [0, 1, 63, 64, 97, 2048])
+def test_all_columns_are_in_one_part(threads, n_region, n_column):
+    jobs = list(range(n_region))
+    tasks = _tasks(jobs, n_column, threads)
+    for job in jobs:
+        own = [range(start, stop) for other, start, stop in tasks if other == job]
+        assert [c for part in own for c in part] == list(range(n_column))
+        assert len(own) == 1 or min(map(len, own)) >= FEWEST_COLUMNS // 2 or n_column == 0
+    if threads > 1 and n_region * n_column > threads * FEWEST_COLUMNS:
+        last = max(stop - start for _, start, stop in tasks[-threads:])
+        assert last < 2 * FEWEST_COLUMNS or n_column < 2 * FEWEST_COLUMNS
+
+
 def test_progress_is_reported():
     class Interrupted(Progress):
         def track(self, items, description, total=None):
@@ -321,8 +336,7 @@ def test_progress_is_reported():
 
     seen = []
     fitted(trace()[0], progress=Interrupted(), threads=2)
-    n_task = 2 * TASKS_PER_THREAD
-    assert seen == [("Fitting splines", n_task), ("Scaling splines", n_task)]
+    assert seen == [("Fitting splines", 2)]  # parts of 64 and 56 columns
     with pytest.raises(KeyboardInterrupt):
         fitted(trace()[0], progress=Progress(interrupted=True))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -25,12 +23,12 @@ log = logging.getLogger(__name__)
 
 #: Intervals that a second attempt has less, as in jwst.
 FEWER_INTERVALS = 3
-#: With so many tasks per thread, the last one to finish is not waited for long.
-TASKS_PER_THREAD = 4
+#: Threads take ever smaller parts, so that none waits long for the last one: two thirds of what is
+#: left, divided by their number, but not fewer columns than this. A part begins with all columns of
+#: its first window, which takes as long as fits of five.
+FEWEST_COLUMNS = 64
 #: More intervals than this are no fit but a mistake in alpha; the images have no such columns.
 MOST_INTERVALS = 100_000
-
-Range = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -89,6 +87,7 @@ def fit_trace(
     errors: bool = False,
     compat: bool = False,
     progress: Progress | None = None,
+    fitted: Callable[[TraceModel, int, int, int], None] | None = None,
     done: Callable[[TraceModel, int], None] | None = None,
 ) -> TraceModel:
     """
@@ -113,6 +112,9 @@ def fit_trace(
         Reproduce jwst.
     progress : Progress, optional
         What to report to.
+    fitted : callable, optional
+        Called with the trace model, a label, and the first column and one beyond the last whose
+        own splines have been fitted, in any thread.
     done : callable, optional
         Called with the trace model and the label of each region whose fit is complete, in any
         thread.
@@ -138,30 +140,30 @@ def fit_trace(
     stride = kernel.room(max([plan.n_interval for plan in plans.values()], default=1))
     trace = TraceModel.empty(numbers, n_column, stride, errors=errors)
     jobs = [_Job(trace, trace._row(label), plan, compat) for label, plan in plans.items()]
-    progress = progress or Progress()
-    parts = _parts(len(jobs), n_column, threads)
-    run = partial(_run, parts=parts, threads=threads, progress=progress)
+    tasks = _tasks(jobs, n_column, threads)
+
+    def fit(job: _Job, start: int, stop: int) -> None:
+        job.fit(start, stop)
+        if fitted is not None:
+            fitted(trace, job.plan.region.label, start, stop)
 
     def complete(job: _Job) -> None:
+        job.borrow(options.lrange)
         job.finish()
         if done is not None:
             done(trace, job.plan.region.label)
 
-    def whole(job: _Job, start: int, stop: int) -> None:
-        job.fit(start, stop)
-        job.borrow(options.lrange)
-        job.scale(start, stop)
-        complete(job)
+    def work(task: tuple[_Job, int, int]) -> None:
+        job, start, stop = task
+        fit(*task)
+        if (start, stop) == (0, n_column):
+            complete(job)
 
-    if len(parts) == 1:
-        # No thread waits for others between the stages.
-        run(jobs, whole, "Fitting splines")
-        return trace
-    run(jobs, _Job.fit, "Fitting splines")
-    for job in jobs:
-        job.borrow(options.lrange)
-    run(jobs, _Job.scale, "Scaling splines")
-    for job in jobs:
+    ended = run_in_order(work, tasks, threads=max(min(threads, len(tasks)), 1))
+    for _ in (progress or Progress()).track(ended, "Fitting splines", total=len(tasks)):
+        pass
+    in_parts = {id(job): job for job, start, stop in tasks if (start, stop) != (0, n_column)}
+    for job in in_parts.values():
         complete(job)
     return trace
 
@@ -276,12 +278,16 @@ class _Job:
     compat: bool
 
     def fit(self, start: int, stop: int) -> None:
-        """Fit the columns of a range."""
+        """Fit the columns of a range, and find the scales of those that have a spline then."""
         if not self.plan.n_interval:
             return
         wanted = np.zeros(len(self.plan.region.flux), bool)
         wanted[self.plan.order] = True
         self._fit(wanted, start, stop, self.plan.n_interval)
+        own = start + np.flatnonzero(self.trace.n_knot[self.row, start:stop])
+        model = self.trace.model[self.row]
+        model[own] = own
+        self._scale(model, start, stop)
 
     def _fit(self, wanted: NDArray[np.bool_], start: int, stop: int, n_interval: int) -> None:
         plan, trace, row = self.plan, self.trace, self.row
@@ -308,8 +314,9 @@ class _Job:
         )
 
     def borrow(self, reach: int) -> None:
-        """Decide which spline each column uses."""
+        """Decide which splines the other columns use, and find their scales."""
         model, flags = self.trace.model[self.row], self.trace.flags[self.row]
+        has_scale = model >= 0
         tried = self.plan.order[(flags[self.plan.order] & ColumnFlag.TOO_FEW) == 0]
         if not self.plan.n_interval:
             flags[self.plan.order] |= np.uint8(ColumnFlag.TOO_FEW)
@@ -320,6 +327,9 @@ class _Job:
         else:
             model[tried] = _nearest_fitted(tried, self.trace.n_knot[self.row] > 0, reach)
         flags[tried[(model[tried] >= 0) & (model[tried] != tried)]] |= np.uint8(ColumnFlag.BORROWED)
+        others = np.where(has_scale, np.int32(-1), model)
+        if (others >= 0).any():
+            self._scale(others, 0, len(others))
 
     def _retry(self, tried: NDArray[np.intp]) -> None:
         """Fit the first columns with fewer knots, until there is a spline to borrow."""
@@ -344,8 +354,8 @@ class _Job:
                 self.trace.flags[self.row, found[0]] = ColumnFlag.FEWER_KNOTS
                 return
 
-    def scale(self, start: int, stop: int) -> None:
-        """Find the scales of the columns of a range."""
+    def _scale(self, model: NDArray[np.int32], start: int, stop: int) -> None:
+        """Find the scales of the columns of a range that have a model."""
         region, trace, row = self.plan.region, self.trace, self.row
         bspline_scale.scale_columns(
             region.alpha,
@@ -356,7 +366,7 @@ class _Job:
             trace.n_knot[row],
             trace.lower[row],
             trace.upper[row],
-            trace.model[row],
+            model,
             trace.scale[row],
             trace.chi2[row],
             None if trace.scale_error is None else trace.scale_error[row],
@@ -404,25 +414,20 @@ def _nearest_fitted(
     return np.where(np.abs(nearest - tried) <= reach, nearest, -1)
 
 
-def _parts(n_region: int, n_column: int, threads: int) -> list[Range]:
-    """Cut the columns of each region if there are too few regions to keep all threads busy."""
-    n_task = TASKS_PER_THREAD * threads if threads > 1 else 1
-    n_part = min(-(-n_task // max(n_region, 1)), max(n_column, 1))
-    edges = [n_column * i // n_part for i in range(n_part + 1)]
-    return list(pairwise(edges))
-
-
-def _run(
-    jobs: Sequence[_Job],
-    work: Callable[[_Job, int, int], None],
-    description: str,
-    *,
-    parts: Sequence[Range],
-    threads: int,
-    progress: Progress,
-) -> None:
-    """Do one kind of work on all columns of all regions, in threads."""
-    tasks = [(job, start, stop) for job in jobs for start, stop in parts]
-    done = run_in_order(lambda task: work(*task), tasks, threads=min(threads, max(len(tasks), 1)))
-    for _ in progress.track(done, description, total=len(tasks)):
-        pass
+def _tasks(jobs: Sequence[_Job], n_column: int, threads: int) -> list[tuple[_Job, int, int]]:
+    """Cut the work on all columns of all regions into parts: a job, and its columns."""
+    if threads == 1 or not n_column:
+        return [(job, 0, n_column) for job in jobs]
+    tasks = []
+    left = len(jobs) * n_column
+    for job in jobs:
+        start = 0
+        while start < n_column:
+            size = max(left * 2 // (3 * threads), FEWEST_COLUMNS)
+            stop = start + size
+            if n_column - stop < FEWEST_COLUMNS // 2:
+                stop = n_column
+            tasks.append((job, start, stop))
+            left -= stop - start
+            start = stop
+    return tasks

@@ -41,6 +41,7 @@ def prepare_and_fit(
     compat: bool = False,
     by_column: bool | None = None,
     progress: Progress | None = None,
+    fitted: Callable[[TraceModel, int, int, int], None] | None = None,
     done: Callable[[TraceModel, int], None] | None = None,
 ) -> TraceModel:
     """
@@ -74,7 +75,7 @@ def prepare_and_fit(
         an image. It decides in which order they are summed. By default, if those of `flux` are.
     progress : Progress, optional
         What to report to.
-    done : callable, optional
+    fitted, done : callable, optional
         See `fit_trace`.
 
     Returns
@@ -116,6 +117,7 @@ def prepare_and_fit(
         errors=errors,
         compat=compat,
         progress=progress,
+        fitted=fitted,
         done=done,
     )
 

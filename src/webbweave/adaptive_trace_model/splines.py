@@ -298,8 +298,37 @@ class TraceModel:
         """
         return {label: self.region_dict(label, order) for label in self.labels.tolist()}
 
+    def own_splines(self, region: int, start: int, stop: int) -> dict[int, BSpline]:
+        """
+        Give the splines that were fitted to a range of columns.
+
+        Parameters
+        ----------
+        region : int
+            Number of the region, one of `labels`.
+        start, stop : int
+            First column, and one beyond the last.
+
+        Returns
+        -------
+        dict
+            Column to spline; their arrays are views.
+
+        Raises
+        ------
+        KeyError
+            If there is no such region.
+        """
+        row = self._row(region)
+        columns = start + np.flatnonzero(self.n_knot[row, start:stop])
+        with collector_paused():
+            return dict(zip(columns.tolist(), self._splines(row, columns), strict=True))
+
     def region_dict(
-        self, region: int, order: NDArray[np.intp] | None = None
+        self,
+        region: int,
+        order: NDArray[np.intp] | None = None,
+        splines: Mapping[int, BSpline] | None = None,
     ) -> dict[int, dict[str, Any]]:
         """
         Give the models of a region in the form of jwst.
@@ -310,6 +339,8 @@ class TraceModel:
             Number of the region, one of `labels`.
         order : ndarray of int, optional
             The columns in the order of the dictionary; ascending by default.
+        splines : dict, optional
+            What `own_splines` gave for some of the columns.
 
         Returns
         -------
@@ -325,18 +356,20 @@ class TraceModel:
         row = self._row(region)
         columns = columns[self.model[row, columns] >= 0]
         sources = self.model[row, columns]
-        own, place = np.unique(sources, return_inverse=True)
         bounds = zip(
             self.lower[row, sources].tolist(), self.upper[row, sources].tolist(), strict=True
         )
         scales = self.scale[row, columns].tolist()
+        known = {} if splines is None else splines
+        missing = np.array([c for c in np.unique(sources).tolist() if c not in known], np.intp)
         # Thousands of objects that all stay alive: they take a noticeable part of the time of fits.
         with collector_paused():
-            splines = self._splines(row, own)
+            made = dict(zip(missing.tolist(), self._splines(row, missing), strict=True))
+            known = {**known, **made} if made else known
             return {
-                column: {"model": splines[index], "scale": scale, "bounds": ends}
-                for column, index, scale, ends in zip(
-                    columns.tolist(), place.tolist(), scales, bounds, strict=True
+                column: {"model": known[source], "scale": scale, "bounds": ends}
+                for column, source, scale, ends in zip(
+                    columns.tolist(), sources.tolist(), scales, bounds, strict=True
                 )
             }
 

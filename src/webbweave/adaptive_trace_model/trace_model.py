@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import BSpline
 
 from webbweave.adaptive_trace_model import bspline
 from webbweave.adaptive_trace_model.bspline import bspline_fit
@@ -213,9 +215,14 @@ def fit_all_regions(
     thresholds = {name: fit_kwargs.pop(name, None) for name in ("peak_threshold", "snr_threshold")}
     options = _fit_options(fit_kwargs)
     models: Models = {}
+    splines: dict[int, dict[int, BSpline]] = defaultdict(dict)
+
+    def build(trace: TraceModel, label: int, start: int, stop: int) -> None:
+        # While other threads are in the kernel.
+        splines[label].update(trace.own_splines(label, start, stop))
 
     def add(trace: TraceModel, label: int) -> None:
-        models[label] = trace.region_dict(label, options.col_index)
+        models[label] = trace.region_dict(label, options.col_index, splines.pop(label, None))
 
     trace = prepare_and_fit(
         flux,
@@ -225,6 +232,7 @@ def fit_all_regions(
         options,
         threads=thread_count(maximum_cores),
         compat=compat,
+        fitted=build,
         done=add,
         **thresholds,
     )
