@@ -142,11 +142,6 @@ def fit_trace(
     jobs = [_Job(trace, trace._row(label), plan, compat) for label, plan in plans.items()]
     tasks = _tasks(jobs, n_column, threads)
 
-    def fit(job: _Job, start: int, stop: int) -> None:
-        job.fit(start, stop)
-        if fitted is not None:
-            fitted(trace, job.plan.region.label, start, stop)
-
     def complete(job: _Job) -> None:
         job.borrow(options.lrange)
         job.finish()
@@ -155,7 +150,9 @@ def fit_trace(
 
     def work(task: tuple[_Job, int, int]) -> None:
         job, start, stop = task
-        fit(*task)
+        job.fit(start, stop)
+        if fitted is not None:
+            fitted(trace, job.plan.region.label, start, stop)
         if (start, stop) == (0, n_column):
             complete(job)
 

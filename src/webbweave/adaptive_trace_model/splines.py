@@ -298,9 +298,9 @@ class TraceModel:
         """
         return {label: self.region_dict(label, order) for label in self.labels.tolist()}
 
-    def own_splines(self, region: int, start: int, stop: int) -> dict[int, BSpline]:
+    def own_items(self, region: int, start: int, stop: int) -> dict[int, dict[str, Any]]:
         """
-        Give the splines that were fitted to a range of columns.
+        Give the models that were fitted to a range of columns in the form of jwst.
 
         Parameters
         ----------
@@ -312,7 +312,7 @@ class TraceModel:
         Returns
         -------
         dict
-            Column to spline; their arrays are views.
+            Items of `region_dict`, of the columns that have a spline of their own.
 
         Raises
         ------
@@ -320,15 +320,15 @@ class TraceModel:
             If there is no such region.
         """
         row = self._row(region)
-        columns = start + np.flatnonzero(self.n_knot[row, start:stop])
+        own = start + np.flatnonzero(self.n_knot[row, start:stop])
         with collector_paused():
-            return dict(zip(columns.tolist(), self._splines(row, columns), strict=True))
+            return self._items(row, own, own, self._splines(row, own))
 
     def region_dict(
         self,
         region: int,
         order: NDArray[np.intp] | None = None,
-        splines: Mapping[int, BSpline] | None = None,
+        items: Mapping[int, dict[str, Any]] | None = None,
     ) -> dict[int, dict[str, Any]]:
         """
         Give the models of a region in the form of jwst.
@@ -339,8 +339,8 @@ class TraceModel:
             Number of the region, one of `labels`.
         order : ndarray of int, optional
             The columns in the order of the dictionary; ascending by default.
-        splines : dict, optional
-            What `own_splines` gave for some of the columns.
+        items : dict, optional
+            What `own_items` gave for some of the columns.
 
         Returns
         -------
@@ -355,23 +355,37 @@ class TraceModel:
         columns = np.arange(self.model.shape[1]) if order is None else order
         row = self._row(region)
         columns = columns[self.model[row, columns] >= 0]
-        sources = self.model[row, columns]
+        made = {} if items is None else dict(items)
+        left = np.array([c for c in columns.tolist() if c not in made], np.intp)
+        # Thousands of objects that all stay alive: they take a noticeable part of the time of fits.
+        with collector_paused():
+            sources = self.model[row, left]
+            own, place = np.unique(sources, return_inverse=True)
+            known = [made[c]["model"] if c in made else None for c in own.tolist()]
+            missing = np.array([c for c, one in zip(own, known, strict=True) if one is None], int)
+            built = iter(self._splines(row, missing))
+            splines = [next(built) if one is None else one for one in known]
+            made.update(self._items(row, left, sources, [splines[i] for i in place.tolist()]))
+            return {column: made[column] for column in columns.tolist()}
+
+    def _items(
+        self,
+        row: int,
+        columns: NDArray[np.integer],
+        sources: NDArray[np.integer],
+        splines: list[BSpline],
+    ) -> dict[int, dict[str, Any]]:
+        """Give the models of columns, which were fitted to the columns `sources`."""
         bounds = zip(
             self.lower[row, sources].tolist(), self.upper[row, sources].tolist(), strict=True
         )
         scales = self.scale[row, columns].tolist()
-        known = {} if splines is None else splines
-        missing = np.array([c for c in np.unique(sources).tolist() if c not in known], np.intp)
-        # Thousands of objects that all stay alive: they take a noticeable part of the time of fits.
-        with collector_paused():
-            made = dict(zip(missing.tolist(), self._splines(row, missing), strict=True))
-            known = {**known, **made} if made else known
-            return {
-                column: {"model": known[source], "scale": scale, "bounds": ends}
-                for column, source, scale, ends in zip(
-                    columns.tolist(), sources.tolist(), scales, bounds, strict=True
-                )
-            }
+        return {
+            column: {"model": spline, "scale": scale, "bounds": ends}
+            for column, spline, scale, ends in zip(
+                columns.tolist(), splines, scales, bounds, strict=True
+            )
+        }
 
     def _splines(self, row: int, columns: NDArray[np.integer]) -> list[BSpline]:
         """Give the splines that were fitted to columns; their arrays are views."""

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import BSpline
 
 from webbweave.adaptive_trace_model import bspline
 from webbweave.adaptive_trace_model.bspline import bspline_fit
@@ -215,14 +214,14 @@ def fit_all_regions(
     thresholds = {name: fit_kwargs.pop(name, None) for name in ("peak_threshold", "snr_threshold")}
     options = _fit_options(fit_kwargs)
     models: Models = {}
-    splines: dict[int, dict[int, BSpline]] = defaultdict(dict)
+    own: Models = defaultdict(dict)
 
     def build(trace: TraceModel, label: int, start: int, stop: int) -> None:
         # While other threads are in the kernel.
-        splines[label].update(trace.own_splines(label, start, stop))
+        own[label].update(trace.own_items(label, start, stop))
 
     def add(trace: TraceModel, label: int) -> None:
-        models[label] = trace.region_dict(label, options.col_index, splines.pop(label, None))
+        models[label] = trace.region_dict(label, options.col_index, own.pop(label, None))
 
     trace = prepare_and_fit(
         flux,
