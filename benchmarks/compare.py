@@ -260,8 +260,8 @@ def prepare(package: str, case: str, files: list[str]) -> Callable[[], object]:
     return lambda: resample(models)
 
 
-def prepare_fit(package: str, case: str) -> Callable[[], object]:
-    """Fit every column of every slice; options as jwst's step has them for the instrument."""
+def frame_of_slices(case: str) -> tuple[tuple[object, ...], dict[str, object], int]:
+    """What the fits take: flux, errors, alpha and regions; options as jwst has them; the slices."""
     import numpy as np
 
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
@@ -276,7 +276,15 @@ def prepare_fit(package: str, case: str) -> Callable[[], object]:
         labels = (*range(101, 122), *range(201, 218))
     scene = make_scene(labels=labels, noise=0.0, **shape)
     scene.flux[:] += np.random.default_rng(1).standard_normal(scene.flux.shape)
-    arrays = (scene.flux, scene.error, scene.alpha, scene.region_map)
+    return (scene.flux, scene.error, scene.alpha, scene.region_map), options, len(labels)
+
+
+def prepare_fit(package: str, case: str) -> Callable[[], object]:
+    """Fit every column of every slice."""
+    import numpy as np
+
+    arrays, options, n_slice = frame_of_slices(case)
+    n_column = arrays[0].shape[1]
     if package == "jwst":
         from jwst.adaptive_trace_model.trace_model import fit_all_regions
     else:
@@ -287,7 +295,7 @@ def prepare_fit(package: str, case: str) -> Callable[[], object]:
     def fit() -> object:
         models = fit_all_regions(*arrays, **options)
         columns = sum(len(found) for found in models.values())
-        assert columns == len(labels) * scene.flux.shape[1], f"{columns} columns fitted"
+        assert columns == n_slice * n_column, f"{columns} columns fitted"
         return np.array([found[0]["scale"] for found in models.values()])
 
     return fit

@@ -47,14 +47,17 @@ find_bins(const ww_collapse_input *in, double per_bin, double alpha,
           size_t *from, size_t *to)
 {
     double at = (alpha - in->lower[0]) * per_bin;
-    size_t guess, k;
+    size_t k;
 
     *from = *to = 0;
     if (!(at > -2.0) || at > (double)in->n_bin + 2.0)
         return;
-    guess = at < 2.0 ? 0 : (size_t)at - 2;
-    for (k = guess; k < in->n_bin && in->upper[k] <= alpha; k++)
-        ;
+    k = at > 0.0 ? (size_t)at : 0;
+    k = k < in->n_bin ? k : in->n_bin - 1;
+    while (k > 0 && in->upper[k - 1] > alpha)
+        k--;
+    while (k < in->n_bin && in->upper[k] <= alpha)
+        k++;
     *from = k;
     while (k < in->n_bin && in->lower[k] <= alpha && alpha < in->upper[k])
         k++;

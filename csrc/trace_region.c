@@ -15,11 +15,14 @@ int32_t
 ww_region_labels(const int32_t *map, size_t n, uint8_t *present,
                  size_t n_label)
 {
-    int32_t largest = 0;
+    int32_t largest = 0, last = -1;
 
     for (size_t i = 0; i < n; i++) {
         int32_t label = map[i];
 
+        if (label == last) /* as most neighbours */
+            continue;
+        last = label;
         if (label > largest)
             largest = label;
         if (label >= 0 && (size_t)label < n_label)

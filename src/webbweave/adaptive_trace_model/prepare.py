@@ -100,14 +100,12 @@ def prepare_and_fit(
 
     def prepare(index: int) -> tuple[Region, NDArray[np.float64]] | None:
         rounds = compat and flux.dtype == np.float32
-        region = regions.cut_region(
-            index, flux, alpha, error, rounds=rounds, threads=threads // n_thread
-        )
+        region = regions.cut_region(index, flux, alpha, error, rounds=rounds)
         sums = prepare_region(region, peak_threshold, snr_threshold, compat=compat, height=height)
         return None if sums is None else (region, sums)
 
     numbers = regions.labels.tolist()
-    n_thread = max(min(threads, len(numbers)), 1)
+    n_thread = min(threads, len(numbers))
     prepared = run_in_order(prepare, range(len(numbers)), threads=n_thread)
     to_fit = {n: item for n, item in zip(numbers, prepared, strict=True) if item is not None}
     return fit_trace(

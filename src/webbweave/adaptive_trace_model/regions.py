@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +15,6 @@ from webbweave._kernels.trace_region import (
     region_rows,
 )
 from webbweave.adaptive_trace_model.region import Region
-from webbweave.parallel import run_in_order
 
 __all__ = ["Extent", "RegionMap", "as_image", "as_number"]
 
@@ -250,7 +247,6 @@ class RegionMap:
         error: NDArray[Any] | None = None,
         *,
         rounds: bool = False,
-        threads: int = 1,
     ) -> Region:
         """
         Cut a region out of the images of an exposure, and measure its pixels.
@@ -265,31 +261,22 @@ class RegionMap:
             Standard deviation of the flux.
         rounds : bool, optional
             Round the coordinates to float32.
-        threads : int, optional
-            Number of threads.
 
         Returns
         -------
         Region
             Copies of its pixels.
         """
-        cut = partial(self.cut, region)
-        work: list[Callable[[], Any]] = [
-            partial(self.measure, region, alpha, rounds=rounds),
-            partial(cut, flux),
-            partial(cut, alpha, rounds=rounds),
-            lambda: None if error is None else cut(error),
-        ]
-        extent, data, coordinate, deviation = run_in_order(lambda f: f(), work, threads=threads)
+        coordinate = self.cut(region, alpha, rounds=rounds)
         coordinate[np.isinf(coordinate)] = np.nan
         return Region(
             label=int(self.labels[region]),
             first_row=self.first[region],
-            flux=data,
+            flux=self.cut(region, flux),
             alpha=coordinate,
-            error=deviation,
+            error=None if error is None else self.cut(region, error),
             single=flux.dtype == np.float32,
-            pixel_size=extent.pixel_size,
+            pixel_size=self.measure(region, alpha, rounds=rounds).pixel_size,
         )
 
     def measure(self, region: int, alpha: NDArray[Any], *, rounds: bool = False) -> Extent:
