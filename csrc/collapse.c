@@ -59,7 +59,8 @@ find_bins(const ww_collapse_input *in, double per_bin, double alpha,
     while (k < in->n_bin && in->upper[k] <= alpha)
         k++;
     *from = k;
-    while (k < in->n_bin && in->lower[k] <= alpha && alpha < in->upper[k])
+    while (k < in->n_bin && k - *from < N_MEET - 1 && in->lower[k] <= alpha &&
+           alpha < in->upper[k])
         k++;
     *to = k;
 }

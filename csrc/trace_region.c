@@ -182,10 +182,12 @@ cut_row(const ww_region *region, const ww_image *image, size_t row,
         size_t start, size_t stop, size_t n_row, double *values)
 {
     size_t line = row * region->nx;
+    int32_t y = (int32_t)row;
 
     for (size_t c = start; c < stop; c++)
-        if (region->map[line + c] == region->label)
-            values[(c - start) * n_row + row - (size_t)region->first[c]] =
+        if (region->map[line + c] == region->label && y >= region->first[c] &&
+            y < region->stop[c])
+            values[(c - start) * n_row + (size_t)(y - region->first[c])] =
                 pixel_at(image, line + c);
 }
 

@@ -93,7 +93,8 @@ ww_region_height(const ww_region *region);
 
 /* Copy the pixels of the region to values[nx][n_row]: row r of the image to
  * r - first of its column, NaN for all others. n_row is at least the height.
- * With `rounds`, to the nearest float. */
+ * What the map has outside first and stop is left out. With `rounds`, to the
+ * nearest float. */
 void
 ww_region_cut(const ww_region *region, const ww_image *image, int rounds,
               size_t n_row, double *values);

@@ -154,6 +154,12 @@ test_cut(void)
     assert(values[5 * height] == (double)floats[(size_t)first[5] * NX + 5]);
     ww_region_cut(&region, &single, 0, height, values);
     assert(values[5 * height] == (double)floats[(size_t)first[5] * NX + 5]);
+    first[4] = stop[4]; /* as if it were not there */
+    first[5] += 1;
+    ww_region_cut(&region, &precise, 0, height, values);
+    for (size_t r = 0; r < height; r++)
+        assert(isnan(values[4 * height + r]));
+    assert(values[5 * height] == doubles[(size_t)first[5] * NX + 5]);
     for (size_t x = 0; x < NX; x++)
         first[x] = stop[x] = 0;
     assert(ww_region_height(&region) == 0);
