@@ -37,8 +37,9 @@ fill(planes *to)
 }
 
 static ww_slit_planes
-input(const planes *of)
+make_input(planes *of)
 {
+    fill(of);
     return (ww_slit_planes){N,        NY,           NX,           SIDE,
                             of->add,  of->subtract, of->spread,   of->distance,
                             of->base, of->diff,     of->variance, of->read};
@@ -68,9 +69,8 @@ test_order(void)
 {
     planes of;
     lists found;
-    ww_slit_planes in = input(&of);
+    ww_slit_planes in = make_input(&of);
 
-    fill(&of);
     assert(list(&in, &found) == WW_OK);
     for (int c = 0; c <= NX; c++) {
         assert(found.pixels[c] == NY * c);
@@ -96,9 +96,8 @@ test_masks(void)
 {
     planes of;
     lists found;
-    ww_slit_planes in = input(&of);
+    ww_slit_planes in = make_input(&of);
 
-    fill(&of);
     of.subtract[P] = 0;         /* one of two exposures of pixel 0 */
     of.add[P] = 0;              /* does not matter: it is subtracted */
     of.spread[2 * P + 1] = NAN; /* one of two of pixel 1 */
@@ -124,9 +123,8 @@ test_nothing_subtracted(void)
     static const uint8_t sides[N] = {WW_NOD_ADDED, WW_NOD_ADDED, 0, 0};
     planes of;
     lists found;
-    ww_slit_planes in = input(&of);
+    ww_slit_planes in = make_input(&of);
 
-    fill(&of);
     in.side = sides;
     of.add[P + 2] = 0;
     assert(list(&in, &found) == WW_OK);
@@ -142,9 +140,8 @@ test_errors(void)
     static const uint8_t sides[N] = {WW_NOD_ADDED, 3, 0, 0};
     planes of;
     lists found;
-    ww_slit_planes in = input(&of);
+    ww_slit_planes in = make_input(&of);
 
-    fill(&of);
     in.side = sides;
     found.pixels[0] = -1;
     assert(list(&in, &found) == WW_ERR_ARGUMENT);

@@ -55,7 +55,7 @@ def collapse_profile(flux, error, alpha, lower, upper, profile, *, bint rounds):
 
 
 def collapse_sums(flux, sums, first_row, *, bint rounds, bint positive_only, size_t height):
-    """Fill `sums` with the sums of the columns of a region; `first_row` may be None without height."""
+    """Fill `sums` with the sums of columns; `first_row` may be None without a height."""
     cdef ww_float_sums floats
     cdef int status
     cdef const double[:, ::1] flux_view
