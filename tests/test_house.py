@@ -50,6 +50,7 @@ ROOMS = [
     ("webbweave.slit_combine.drizzle", "products"),
     ("webbweave.slit_combine.extract", "step"),
     ("webbweave.slit_combine.header", "products"),
+    ("webbweave.slit_combine.lookup_psf", "products"),  # opens files of tables
     ("webbweave.slit_combine.plots", "report"),
     ("webbweave.slit_combine.splitting", "products"),
     ("webbweave.*.*_products", "products"),

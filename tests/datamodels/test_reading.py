@@ -118,6 +118,23 @@ def test_compressed_files(tmp_path):
     np.testing.assert_array_equal(read_model(packed).data, read_model(path).data)
 
 
+@pytest.mark.parametrize("part", [0.3, 0.95, 0.9999])
+def test_compressed_files_cut_short(tmp_path, part):
+    content = gzip.compress(example_exposures()[0].read_bytes())
+    packed = tmp_path / "cut_cal.fits.gz"
+    packed.write_bytes(content[: int(len(content) * part)])
+    with pytest.raises(InputError, match=r"cut_cal.fits.gz: cannot be read as a JWST product: "):
+        read_model(packed)
+
+
+def test_compressed_files_of_cut_ones(tmp_path):
+    content = example_exposures()[0].read_bytes()
+    packed = tmp_path / "cut_cal.fits.gz"
+    packed.write_bytes(gzip.compress(content[:-3000]))
+    with pytest.raises(InputError, match=r"cut_cal.fits.gz: truncated: "):
+        read_model(packed)
+
+
 def test_changes_stay_in_memory(tmp_path):
     path = make(datamodels.ImageModel, tmp_path / "file_cal.fits")
     content = path.read_bytes()

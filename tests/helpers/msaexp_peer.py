@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 #: The release that ``compat=True`` gives the numbers of.
@@ -29,3 +31,12 @@ def import_msaexp() -> Any:
     from msaexp import slit_combine
 
     return slit_combine
+
+
+def psf_file() -> Path | None:
+    """Its tables of the PSF of shutters, in double precision; None where it is not installed."""
+    spec = importlib.util.find_spec("msaexp")
+    if spec is None or spec.origin is None:
+        return None
+    name = "nirspec_merged_s200a1_exp_psf_lookup_001.fits"
+    return Path(spec.origin).parent / "data" / "psf" / name

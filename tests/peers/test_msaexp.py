@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from astropy.io import fits
-from msaexp_peer import VERSION, import_msaexp
+from msaexp_peer import VERSION, import_msaexp, psf_file
 
 from webbweave.slit_combine import (
     SlitGroup,
@@ -291,16 +291,14 @@ def test_tables_of_pixels_are_those_of_msaexp(groups, lookup):
     if lookup:
         theirs.set_lookup_prf()
         groups[0].lookup_prf = theirs.LOOKUP_PRF
-        groups[1].lookup_prf = set_lookup_prf()
+        groups[1].lookup_prf = set_lookup_prf(psf_file())
     with_the_fit_of_msaexp(groups)
     expected, found = (g.get_flat_diff_arrays(fit=g.fit, with_pathloss=lookup) for g in groups)
     assert found.colnames == expected.colnames
     assert len(found) == len(expected) > 13000
     for name in expected.colnames:
-        # Tables of the profile are in single precision here.
-        atol = 1e-7 if lookup and name == "profile" else 0
         np.testing.assert_allclose(
-            *(found[name], np.asarray(expected[name])), rtol=1e-6, atol=atol, err_msg=name
+            *(found[name], np.asarray(expected[name])), rtol=1e-6, err_msg=name
         )
 
 

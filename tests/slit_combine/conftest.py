@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msaexp_peer import psf_file
 
 from webbweave.slit_combine.stack import SlitStack
 
@@ -23,6 +24,15 @@ def peer_results(shared_dir: Path) -> Path:
 def peer_tables(shared_dir: Path) -> Path:
     """The folder of reference tables."""
     return shared_dir / "data" / "nirspec_msa" / "ref"
+
+
+@pytest.fixture(scope="session")
+def msaexp_psf() -> Path:
+    """The tables of the PSF as msaexp comes with them, in double precision."""
+    found = psf_file()
+    if found is None:
+        pytest.skip("needs the tables of an installed msaexp")
+    return found
 
 
 @pytest.fixture

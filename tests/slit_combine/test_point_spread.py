@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from scipy.special import erf
 
@@ -93,6 +94,16 @@ def test_parity_of_the_profiles(psf, helpers, sigma):
     np.testing.assert_allclose(got, helpers[f"lut_{sigma}"], atol=4e-8)
 
 
+def test_parity_with_tables_in_double_precision(msaexp_psf, helpers):
+    psf = LookupTablePSF(msaexp_psf)
+    for sigma in (0.0, 0.123, 0.6, 1.7, 3.0):
+        got = psf.evaluate(helpers["lut_y"], helpers["lut_w"], sigma)
+        np.testing.assert_allclose(got, helpers[f"lut_{sigma}"], rtol=1e-13)
+    for sigma, offset in ((0.0, 0.0), (0.6, 0.25), (1.0, -0.4)):
+        got = psf.path_loss(helpers["norm_wave"], sigma, offset)
+        np.testing.assert_allclose(got, helpers[f"lutloss_{sigma}_{offset}"], rtol=1e-13)
+
+
 @pytest.mark.parametrize(("sigma", "offset"), [(0.0, 0.0), (0.6, 0.25), (1.0, -0.4)])
 def test_parity_of_the_path_loss(psf, helpers, sigma, offset):
     got = psf.path_loss(helpers["norm_wave"], sigma, offset)
@@ -131,7 +142,15 @@ def test_own_tables(psf, tmp_path):
     assert own.evaluate(0.2, 2.0, 0.4) == psf.evaluate(0.2, 2.0, 0.4)
     assert own.path_loss(2.0, 1.0) < psf.path_loss(2.0, 1.0)
 
+    planes = [fits.ImageHDU(array.astype(float), name=name) for name, array in arrays.items()]
+    fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(tmp_path / "as_msaexp.fits")
+    same = LookupTablePSF(tmp_path / "as_msaexp.fits")
+    assert same.tables.profile.dtype == np.float64
+    assert same.evaluate(0.2, 2.0, 0.4) == psf.evaluate(0.2, 2.0, 0.4)
+    assert same.path_loss(2.0, 1.0) == pytest.approx(psf.path_loss(2.0, 1.0), rel=1e-7)
+
     np.savez(tmp_path / "few.npz", PROF=1)
+    np.savez(tmp_path / "back.npz", **(arrays | {"SIGMA": arrays["SIGMA"][::-1]}))
     np.savez(tmp_path / "odd.npz", **(arrays | {"WAVE": arrays["WAVE"][1:]}))
     other = {"WAVE": arrays["WAVE"][1:], "LOSS": arrays["LOSS"][1:], "PROF": arrays["PROF"][:, 1:]}
     np.savez(tmp_path / "other.npz", **(arrays | other))
@@ -139,6 +158,7 @@ def test_own_tables(psf, tmp_path):
     for name, match in (
         ("few", "no array YSLIT"),
         ("odd", "PROF has the shape"),
+        ("back", "SIGMA must be two or more increasing values"),
         ("text", "expected an npz"),
         ("gone", "no such file"),
     ):

@@ -1,6 +1,6 @@
 """The one place that knows files: opening, saving, collections of exposures, metadata."""
 
-from webbweave.datamodels.arrays import read_arrays, write_arrays
+from webbweave.datamodels.arrays import read_arrays, read_named_arrays, write_arrays
 from webbweave.datamodels.catalogs import (
     catalog_choices,
     catalog_path,
@@ -57,6 +57,7 @@ __all__ = [
     "read_arrays",
     "read_catfile",
     "read_model",
+    "read_named_arrays",
     "read_output_wcs",
     "read_table",
     "read_wavelengths",

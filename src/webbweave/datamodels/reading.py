@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -27,26 +28,20 @@ from webbweave.datamodels.embedded import (
     lazy_embedded_tree,
     link_arrays,
 )
+from webbweave.datamodels.fits_files import FITS_MAGIC, GZIP_MAGIC, complete_fits, first_bytes
 from webbweave.datamodels.layout import find_layout
 from webbweave.errors import InputError
 from webbweave.garbage import collector_paused
 from webbweave.wcs import TemplateCache
 
-__all__ = ["read_model"]
+__all__ = ["read_model", "read_tree_of"]
 
 log = logging.getLogger(__name__)
 
-#: First bytes of a FITS file (FITS Standard 4.0, section 4.4.1).
-_FITS_MAGIC = b"SIMPLE  ="
-#: Everything in a FITS file is padded to multiples of this (FITS Standard 4.0, section 3.1).
-_FITS_BLOCK = 2880
 #: Reads an embedded ASDF file.
 _TreeReader = Callable[[bytes], dict[str, Any]]
 #: Makes what is wanted of the class of a model and its content.
 _Maker = Callable[[type[JwstDataModel], Any], Any]
-
-#: First bytes of a gzip file (RFC 1952).
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_model(
@@ -133,8 +128,8 @@ class _TreeOfModel(dict[str, Any]):
 
 
 def _magic(path: Path) -> bytes:
-    magic = _first_bytes(path)
-    if not magic.startswith((_FITS_MAGIC, _GZIP_MAGIC)):
+    magic = first_bytes(path)
+    if not magic.startswith((FITS_MAGIC, GZIP_MAGIC)):
         found = "an empty file" if not magic else f"a file that starts with {magic[:9]!r}"
         raise InputError(f"{path}: expected a FITS file, found {found}")
     return magic
@@ -145,29 +140,17 @@ def _opened(path: Path, magic: bytes, read_tree: _TreeReader, make: _Maker) -> A
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
             with collector_paused():
-                mapped = magic.startswith(_FITS_MAGIC)
+                mapped = magic.startswith(FITS_MAGIC)
                 found = _from_layout(path, read_tree, make) if mapped else None
                 if found is None:
-                    with fits.open(path, memmap=False) as hdulist:
+                    with complete_fits(path) as hdulist:
                         found = _from_hdulist(path, hdulist, read_tree, make, mapped=mapped)
                 return found
     except KeyError as error:
         # The embedded tree names the extensions that hold its arrays.
         raise InputError(f"{path}: an extension is missing: {error.args[0]}") from error
-    except (OSError, ValueError, TypeError, EOFError, fits.VerifyError) as error:
+    except (OSError, ValueError, TypeError, EOFError, zlib.error, fits.VerifyError) as error:
         raise InputError(f"{path}: cannot be read as a JWST product: {error}") from error
-
-
-def _first_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(len(_FITS_MAGIC))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path}: is a directory, expected a FITS file") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 
 
 def _from_layout(path: Path, read_tree: _TreeReader, make: _Maker) -> Any:
@@ -215,8 +198,6 @@ def _model(model_class: type[JwstDataModel], content: Any) -> JwstDataModel:
 def _from_hdulist(
     path: Path, hdulist: fits.HDUList, read_tree: _TreeReader, make: _Maker, *, mapped: bool
 ) -> Any:
-    if mapped:
-        _check_complete(path, hdulist)
     model_class = _model_class(path, hdulist[0].header.get("DATAMODL"))
     embedded = _embedded_tree(hdulist, read_tree) if mapped else {}
     if mapped and not embedded:
@@ -225,22 +206,6 @@ def _from_hdulist(
         return make(model_class, _linked(path, embedded, _array_loader(path, hdulist)))
     log.debug("%s: headers differ from the embedded tree, reading through the schema", path)
     return make(model_class, hdulist)
-
-
-def _check_complete(path: Path, hdulist: fits.HDUList) -> None:
-    """Refuse a truncated file: astropy would pad what is missing, or pass over half a header."""
-    size = path.stat().st_size
-    end = 0
-    for hdu in hdulist:
-        end = hdu.fileinfo()["datLoc"] + -(-hdu.size // _FITS_BLOCK) * _FITS_BLOCK
-        if end > size:
-            raise InputError(
-                f"{path}: truncated: extension {hdu.name} ends at byte {end}, the file at {size}"
-            )
-    if size > end:
-        raise InputError(
-            f"{path}: truncated: the {size - end} bytes after {hdulist[-1].name} are no extension"
-        )
 
 
 def _model_class(path: Path, name: Any) -> type[JwstDataModel]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from webbweave.datamodels import read_named_arrays
 from webbweave.errors import InputError
 from webbweave.slit_combine.reference import LookupTables, lookup_tables
 
@@ -29,8 +30,9 @@ class LookupTablePSF:
     Parameters
     ----------
     tables : `~webbweave.slit_combine.reference.LookupTables`, str or path, optional
-        The tables, or an npz file with the arrays PROF (y, wave, width), YSLIT, WAVE, SIGMA, LOSS
-        (wave, width, offset) and LOSS_XOFFSET. By default those that come with the package.
+        The tables, or a file with the arrays PROF (y, wave, width), YSLIT, WAVE, SIGMA, LOSS (wave,
+        width, offset) and LOSS_XOFFSET: an npz file, or a FITS file with an extension for each, as
+        msaexp has them. By default those that come with the package, in single precision.
     slit : str, optional
         Name of the fixed slit whose tables to take if there is none given. Shutters have those of
         S200A1.
@@ -38,7 +40,7 @@ class LookupTablePSF:
     Raises
     ------
     InputError
-        If the file is missing or does not have these arrays.
+        If the file cannot be read or does not have these arrays, or their shapes do not agree.
 
     Notes
     -----
@@ -188,23 +190,18 @@ def _fraction(
 
 
 def _read(path: Path) -> LookupTables:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file, expected an npz file of PSF tables")
-    try:
-        with np.load(path, allow_pickle=False) as packed:
-            missing = [name for name in _ARRAYS if name not in packed.files]
-            if missing:
-                raise InputError(f"{path}: has no array {', '.join(missing)}")
-            arrays: list[Any] = [packed[name] for name in _ARRAYS]
-    except (ValueError, OSError, AttributeError) as error:
-        raise InputError(f"{path}: expected an npz file of PSF tables: {error}") from error
-    profile, y, wave, sigma, loss, x_offset = arrays
-    for name, found, want in (
+    found = read_named_arrays(path, _ARRAYS)
+    profile, y, wave, sigma, loss, x_offset = (found[name] for name in _ARRAYS)
+    for name, shape, want in (
         ("PROF", profile.shape, (y.size, wave.size, sigma.size)),
         ("LOSS", loss.shape, (wave.size, sigma.size, x_offset.size)),
     ):
-        if found != want:
-            raise InputError(f"{path}: {name} has the shape {found}, its axes have {want}")
+        if shape != want:
+            raise InputError(f"{path}: {name} has the shape {shape}, its axes have {want}")
+    for name in ("YSLIT", "WAVE", "SIGMA", "LOSS_XOFFSET"):
+        axis = found[name]
+        if axis.size < 2 or not (np.diff(axis) > 0).all():
+            raise InputError(f"{path}: {name} must be two or more increasing values")
     return LookupTables(profile, y, wave, sigma, loss, x_offset)
 
 
@@ -225,7 +222,7 @@ def set_lookup_prf(
     Parameters
     ----------
     psf_file : str or path, optional
-        An npz file of tables, see `LookupTablePSF`; by default those of the package.
+        A file of tables, npz or FITS, see `LookupTablePSF`; by default those of the package.
     slit_file : str or path, optional
         Another such file to take the slit losses from.
     grating, filter : str, optional

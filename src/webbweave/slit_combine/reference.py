@@ -164,21 +164,21 @@ class LookupTables:
 
     Attributes
     ----------
-    profile : ndarray of float32, shape (ny, nw, ns)
+    profile : ndarray of float32 or float64, shape (ny, nw, ns)
         Fraction of the light in a pixel, by distance from the trace, wavelength and source width.
     y, wave, sigma : ndarray
         Distances [pixel], wavelengths [micron] and half-light radii [pixel].
-    loss : ndarray of float32, shape (nw, ns, nx)
+    loss : ndarray of float32 or float64, shape (nw, ns, nx)
         Fraction of the light through the slit, by wavelength, source width and offset.
     x_offset : ndarray, shape (nx,)
         Offsets from the middle of the slit [slit widths].
     """
 
-    profile: NDArray[np.float32]
+    profile: NDArray[np.floating]
     y: Array
     wave: Array
     sigma: Array
-    loss: NDArray[np.float32]
+    loss: NDArray[np.floating]
     x_offset: Array
 
 
