@@ -25,6 +25,7 @@ ww_window_init(ww_sample_window *window, const ww_trace_samples *samples,
     take_list(&window->spare, size, arena);
     take_list(&window->enter, samples->n_row, arena);
     take_list(&window->leave, samples->n_row, arena);
+    window->run = ww_arena_take(arena, n_column + 1, sizeof *window->run);
 }
 
 static int
@@ -62,7 +63,7 @@ sort_column(ww_sample_list *list)
     }
 }
 
-/* The samples of one column, in order. */
+/* Set a list to the samples of one column, in order. */
 static void
 gather_column(const ww_sample_window *window, size_t column,
               ww_sample_list *list)
@@ -117,12 +118,21 @@ append(ww_sample_list *to, const ww_sample_list *from, size_t begin, size_t n)
     to->n += n;
 }
 
+static void
+swap_lists(ww_sample_window *window)
+{
+    ww_sample_list swap = window->list;
+
+    window->list = window->spare;
+    window->spare = swap;
+}
+
 /* Make the list without those that leave and with those that enter. */
 static void
 exchange(ww_sample_window *window)
 {
     const ww_sample_list *enter = &window->enter, *leave = &window->leave;
-    ww_sample_list *old = &window->list, *list = &window->spare, swap;
+    ww_sample_list *old = &window->list, *list = &window->spare;
     size_t at = 0, e = 0, l = 0;
 
     list->n = 0;
@@ -142,17 +152,69 @@ exchange(ww_sample_window *window)
             append(list, enter, k, 1);
     }
     append(list, old, at, old->n - at);
-    swap = *old;
-    *old = *list;
-    *list = swap;
+    swap_lists(window);
+}
+
+/* Append two neighbouring runs of a list to another list as one run; all pixels
+ * of the first come before those of the second. */
+static void
+merge(const ww_sample_list *from, size_t begin, size_t middle, size_t end,
+      ww_sample_list *to)
+{
+    size_t left = begin, right = middle;
+
+    while (left < middle && right < end) {
+        int is_right = from->x[right] < from->x[left];
+        size_t k = is_right ? right : left;
+
+        to->x[to->n] = from->x[k];
+        to->y[to->n] = from->y[k];
+        to->pixel[to->n++] = from->pixel[k];
+        right += (size_t)is_right;
+        left += (size_t)!is_right;
+    }
+    append(to, from, left, middle - left);
+    append(to, from, right, end - right);
+}
+
+/* Fill the window with columns, by merging these: column by column would be an
+ * exchange for each. */
+static void
+begin_anew(ww_sample_window *window, size_t start, size_t stop)
+{
+    size_t n_run = 0, *run = window->run;
+
+    window->list.n = 0;
+    window->start = start;
+    window->stop = stop;
+    for (size_t column = start; column < stop; column++) {
+        run[n_run++] = window->list.n;
+        gather_column(window, column, &window->enter);
+        append(&window->list, &window->enter, 0, window->enter.n);
+    }
+    while (n_run > 1) {
+        size_t n_merged = 0;
+
+        window->spare.n = 0;
+        run[n_run] = window->list.n;
+        for (size_t r = 0; r < n_run; r += 2) {
+            size_t next = r + 1 < n_run ? r + 2 : r + 1;
+            size_t begin = run[r], middle = run[r + 1], end = run[next];
+
+            run[n_merged++] = window->spare.n;
+            merge(&window->list, begin, middle, end, &window->spare);
+        }
+        n_run = n_merged;
+        swap_lists(window);
+    }
 }
 
 void
 ww_window_move(ww_sample_window *window, size_t start, size_t stop)
 {
-    if (start >= window->stop) { /* nothing in common: begin anew */
-        window->list.n = 0;
-        window->start = window->stop = start;
+    if (start >= window->stop) {
+        begin_anew(window, start, stop);
+        return;
     }
     while (window->start < start || window->stop < stop) {
         window->enter.n = window->leave.n = 0;

@@ -31,6 +31,7 @@ typedef struct {
     int need_error;     /* leave out pixels without a positive error */
     size_t start, stop; /* columns in the window */
     ww_sample_list list, spare, enter, leave;
+    size_t *run; /* [columns in the window + 1] */
 } ww_sample_window;
 
 /* Set up an empty window, with memory from an arena, for at most n_column

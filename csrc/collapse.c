@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "trace_region.h"
+#include "median.h"
 
 /* Of the sums of NumPy. */
 enum {
@@ -15,13 +15,18 @@ enum {
 /* A pixel is in fewer bins than this. */
 enum { N_MEET = 4 };
 
-/* The pixels sorted by bin: those of bin k are start[k] to start[k + 1] - 1 of
- * the three lists. */
+/* A pixel as it is sorted. */
 typedef struct {
-    size_t *start; /* [n_bin + 2]: one more, to count with */
-    size_t *bins;  /* [n] of each pixel: N_MEET times its first one, and how
-                      many they are */
-    double *flux, *error, *snr;
+    double flux, error;
+} pixel;
+
+/* The pixels sorted by bin: those of bin k are start[k] to start[k + 1] - 1 of
+ * the list. */
+typedef struct {
+    size_t *start;  /* [n_bin + 2]: one more, to count with */
+    uint32_t *bins; /* [n] of each pixel: N_MEET times its first one, and how
+                       many they are */
+    pixel *list;
 } sorted_pixels;
 
 static double
@@ -90,7 +95,7 @@ count_pixels(const ww_collapse_input *in, const sorted_pixels *sorted)
             continue;
         n_valid++;
         find_bins(in, per_bin, in->alpha[i], &from, &to);
-        sorted->bins[i] = N_MEET * from + (to - from);
+        sorted->bins[i] = (uint32_t)(N_MEET * from + (to - from));
         for (size_t k = from; k < to; k++)
             sorted->start[k + 2]++;
     }
@@ -99,34 +104,48 @@ count_pixels(const ww_collapse_input *in, const sorted_pixels *sorted)
     return n_valid;
 }
 
-/* Fill the lists of n pixels; start[k] is then where bin k begins. */
+/* Fill the list; start[k] is then where bin k begins. */
 static void
-sort_pixels(const ww_collapse_input *in, const sorted_pixels *sorted, size_t n)
+sort_pixels(const ww_collapse_input *in, const sorted_pixels *sorted)
 {
     for (size_t i = 0; i < in->n; i++) {
         size_t from = sorted->bins[i] / N_MEET;
         size_t to = from + sorted->bins[i] % N_MEET;
 
-        for (size_t k = from; k < to; k++) {
-            size_t place = sorted->start[k + 1]++;
-
-            sorted->flux[place] = in->flux[i];
-            sorted->error[place] = in->error[i];
-        }
+        for (size_t k = from; k < to; k++)
+            sorted->list[sorted->start[k + 1]++] =
+                (pixel){in->flux[i], in->error[i]};
     }
-    for (size_t i = 0; i < n; i++)
-        sorted->snr[i] = ratio(sorted->flux[i], sorted->error[i], in->rounds);
 }
 
-static void
-take_medians(double *values, const size_t *start, size_t n_bin, int rounds,
-             double *medians)
+static size_t
+largest_bin(const size_t *start, size_t n_bin)
 {
-    for (size_t k = 0; k < n_bin; k++) {
-        size_t n = start[k + 1] - start[k];
+    size_t largest = 0;
 
-        medians[k] = n ? ww_median(values + start[k], n, rounds) : NAN;
-    }
+    for (size_t k = 0; k < n_bin; k++)
+        if (start[k + 1] - start[k] > largest)
+            largest = start[k + 1] - start[k];
+    return largest;
+}
+
+/* The medians of the n pixels of a bin; values is [n]. */
+static void
+take_medians(const pixel *list, size_t n, int rounds, double *values,
+             double *flux, double *error, double *snr)
+{
+    *flux = *error = *snr = NAN;
+    if (n == 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        values[i] = list[i].flux;
+    *flux = ww_median(values, n, rounds);
+    for (size_t i = 0; i < n; i++)
+        values[i] = list[i].error;
+    *error = ww_median(values, n, rounds);
+    for (size_t i = 0; i < n; i++)
+        values[i] = ratio(list[i].flux, list[i].error, rounds);
+    *snr = ww_median(values, n, rounds);
 }
 
 int
@@ -135,34 +154,35 @@ ww_collapse_profile(const ww_collapse_input *in, double *flux_profile,
                     size_t *n_valid)
 {
     sorted_pixels sorted = {0};
-    double *lists = NULL;
-    size_t found = 0, n = 0;
+    double *values = NULL;
+    size_t found = 0;
     int status = WW_ERR_NOMEM;
 
-    if (in->n == 0 || in->n_bin == 0)
+    if (in->n == 0 || in->n_bin == 0 || in->n_bin > UINT32_MAX / N_MEET - 1)
         return WW_ERR_SHAPE;
     sorted.start = calloc(in->n_bin + 2, sizeof *sorted.start);
     sorted.bins = malloc(in->n * sizeof *sorted.bins);
     if (sorted.start != NULL && sorted.bins != NULL) {
         found = count_pixels(in, &sorted);
-        n = sorted.start[in->n_bin + 1];
-        lists = malloc((3 * n + 1) * sizeof *lists);
+        sorted.list =
+            malloc((sorted.start[in->n_bin + 1] + 1) * sizeof *sorted.list);
     }
-    if (lists != NULL) {
-        sorted.flux = lists;
-        sorted.error = lists + n;
-        sorted.snr = lists + 2 * n;
-        sort_pixels(in, &sorted, n);
-        take_medians(sorted.flux, sorted.start, in->n_bin, in->rounds,
-                     flux_profile);
-        take_medians(sorted.error, sorted.start, in->n_bin, in->rounds,
-                     error_profile);
-        take_medians(sorted.snr, sorted.start, in->n_bin, in->rounds,
-                     snr_profile);
+    if (sorted.list != NULL) {
+        sort_pixels(in, &sorted);
+        values = malloc((largest_bin(sorted.start, in->n_bin) + 1) *
+                        sizeof *values);
+    }
+    if (values != NULL) {
+        for (size_t k = 0; k < in->n_bin; k++)
+            take_medians(sorted.list + sorted.start[k],
+                         sorted.start[k + 1] - sorted.start[k], in->rounds,
+                         values, flux_profile + k, error_profile + k,
+                         snr_profile + k);
         *n_valid = found;
         status = WW_OK;
     }
-    free(lists);
+    free(values);
+    free(sorted.list);
     free(sorted.bins);
     free(sorted.start);
     return status;

@@ -31,8 +31,8 @@ typedef struct {
  * flux_profile, error_profile, snr_profile: [n_bin]. n_valid: the number of
  * pixels that count, in bins or not.
  *
- * Returns WW_OK; WW_ERR_SHAPE if n or n_bin is 0; WW_ERR_NOMEM. After an
- * error the outputs are untouched. */
+ * Returns WW_OK; WW_ERR_SHAPE if n or n_bin is 0, or n_bin is above 1e9;
+ * WW_ERR_NOMEM. After an error the outputs are untouched. */
 int
 ww_collapse_profile(const ww_collapse_input *in, double *flux_profile,
                     double *error_profile, double *snr_profile,

@@ -3,12 +3,19 @@
 #include <math.h>
 #include <string.h>
 
-static double
-pixel_at(const ww_image *image, size_t place)
+#include "median.h"
+
+enum { N_CHUNK = 64 /* labels that are looked at together */ };
+
+/* Are all of n numbers the same as one? */
+static int
+are_all(const int32_t *number, size_t n, int32_t one)
 {
-    if (image->is_float)
-        return (double)((const float *)image->pixels)[place];
-    return ((const double *)image->pixels)[place];
+    int32_t bits = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bits |= number[i] ^ one;
+    return bits == 0;
 }
 
 int32_t
@@ -17,18 +24,28 @@ ww_region_labels(const int32_t *map, size_t n, uint8_t *present,
 {
     int32_t largest = 0, last = -1;
 
-    for (size_t i = 0; i < n; i++) {
-        int32_t label = map[i];
-
-        if (label == last) /* as most neighbours */
+    for (size_t start = 0, stop; start < n; start = stop) {
+        stop = n - start < N_CHUNK ? n : start + N_CHUNK;
+        if (are_all(map + start, stop - start, last)) /* as most are */
             continue;
-        last = label;
-        if (label > largest)
-            largest = label;
-        if (label >= 0 && (size_t)label < n_label)
-            present[label] = 1;
+        for (size_t i = start; i < stop; i++) {
+            last = map[i];
+            largest = last > largest ? last : largest;
+            if (last >= 0 && (size_t)last < n_label)
+                present[last] = 1;
+        }
     }
     return largest;
+}
+
+/* Add a row to the columns from start to end; rows come in order. */
+static void
+extend_rows(int32_t *first, int32_t *stop, size_t start, size_t end, int32_t y)
+{
+    for (size_t x = start; x < end; x++) {
+        first[x] = stop[x] == 0 ? y : first[x];
+        stop[x] = y + 1;
+    }
 }
 
 int
@@ -40,18 +57,20 @@ ww_region_rows(const int32_t *map, size_t ny, size_t nx, const int32_t *index,
             return WW_ERR_RANGE;
     memset(first, 0, n_region * nx * sizeof *first);
     memset(stop, 0, n_region * nx * sizeof *stop);
-    for (size_t y = 0; y < ny; y++)
-        for (size_t x = 0; x < nx; x++) {
-            int32_t label = map[y * nx + x];
-            size_t place;
+    for (size_t y = 0; y < ny; y++) {
+        const int32_t *row = map + y * nx;
 
+        for (size_t x = 0, end; x < nx; x = end) {
+            int32_t label = row[x];
+
+            for (end = x + 1; end < nx && row[end] == label; end++)
+                ;
             if (label < 0 || (size_t)label >= n_label || index[label] < 0)
                 continue;
-            place = (size_t)index[label] * nx + x;
-            if (stop[place] == 0)
-                first[place] = (int32_t)y;
-            stop[place] = (int32_t)y + 1;
+            extend_rows(first + (size_t)index[label] * nx,
+                        stop + (size_t)index[label] * nx, x, end, (int32_t)y);
         }
+    }
     return WW_OK;
 }
 
@@ -175,20 +194,30 @@ ww_region_height(const ww_region *region)
     return (size_t)height;
 }
 
+/* Is a pixel of the image in the region, in a row that the region has there? */
+static int
+is_own(const ww_region *region, size_t row, size_t column)
+{
+    int32_t y = (int32_t)row;
+
+    return region->map[row * region->nx + column] == region->label &&
+           y >= region->first[column] && y < region->stop[column];
+}
+
 /* The pixels of a row of a block, to where they are in their columns; values
  * is that of the first column. */
 static void
 cut_row(const ww_region *region, const ww_image *image, size_t row,
         size_t start, size_t stop, size_t n_row, double *values)
 {
+    const float *floats = image->is_float ? image->pixels : NULL;
+    const double *doubles = image->is_float ? NULL : image->pixels;
     size_t line = row * region->nx;
-    int32_t y = (int32_t)row;
 
-    for (size_t c = start; c < stop; c++)
-        if (region->map[line + c] == region->label && y >= region->first[c] &&
-            y < region->stop[c])
-            values[(c - start) * n_row + (size_t)(y - region->first[c])] =
-                pixel_at(image, line + c);
+    for (size_t c = start; c < stop; c++, values += n_row)
+        if (is_own(region, row, c))
+            values[row - (size_t)region->first[c]] =
+                floats ? (double)floats[line + c] : doubles[line + c];
 }
 
 void
@@ -257,111 +286,42 @@ ww_image_scatter(const ww_output_image *image, size_t nx,
     }
 }
 
-/* Reorder so that the k-th smallest of n is at k, all before it are no larger
- * and all after it no smaller: quickselect, Hoare 1961. */
+/* Extend the range to the finite ones of n values. */
 static void
-select_kth(double *v, size_t n, size_t k)
+extend_range(const double *value, size_t n, ww_coordinate_extent *extent)
 {
-    size_t low = 0, high = n - 1;
+    double lower = extent->lower, upper = extent->upper;
 
-    while (low < high) {
-        double pivot = v[low + (high - low) / 2];
-        size_t i = low, j = high;
+    for (size_t i = 0; i < n; i++) {
+        double low = value[i] > -INFINITY ? value[i] : INFINITY;
+        double high = value[i] < INFINITY ? value[i] : -INFINITY;
 
-        for (;;) {
-            double swap;
-
-            while (v[i] < pivot)
-                i++;
-            while (v[j] > pivot)
-                j--;
-            if (i >= j)
-                break;
-            swap = v[i];
-            v[i++] = v[j];
-            v[j--] = swap;
-        }
-        /* v[low .. i-1] <= pivot <= v[j+1 .. high]; i is j or j + 1. */
-        if (k <= j)
-            high = j;
-        else if (k >= i && i > low)
-            low = i;
-        else
-            low = j + 1;
+        lower = low < lower ? low : lower;
+        upper = high > upper ? high : upper;
     }
+    extent->lower = lower;
+    extent->upper = upper;
 }
 
-double
-ww_median(double *values, size_t n, int rounds)
+ww_coordinate_extent
+ww_extent_of(const double *alpha, size_t n_column, size_t n_row, int rounds,
+             double *scratch)
 {
-    size_t k = n / 2;
-    double upper, lower, sum;
-
-    select_kth(values, n, k);
-    upper = values[k];
-    if (n % 2)
-        return upper;
-    lower = values[0];
-    for (size_t i = 1; i < k; i++)
-        if (values[i] > lower)
-            lower = values[i];
-    sum = lower + upper;
-    return rounds ? (double)((float)sum / 2.0f) : sum / 2.0;
-}
-
-static double
-coordinate_at(const ww_image *alpha, size_t place, int rounds)
-{
-    double value = pixel_at(alpha, place);
-
-    return rounds ? (double)(float)value : value;
-}
-
-/* Extend the extent by a block of columns; the steps that it has are added to
- * the n that are in scratch. Returns their new number. */
-static size_t
-measure_block(const ww_region *region, const ww_image *alpha, int rounds,
-              const ww_window *window, ww_region_extent *extent,
-              double *scratch, size_t n)
-{
-    size_t nx = region->nx;
-
-    for (size_t y = window->row_start; y < window->row_stop; y++)
-        for (size_t x = window->column_start; x < window->column_stop; x++) {
-            size_t place = y * nx + x;
-            double here, step;
-
-            if (region->map[place] != region->label)
-                continue;
-            here = coordinate_at(alpha, place, rounds);
-            if (!isfinite(here))
-                continue;
-            if (!(here >= extent->lower))
-                extent->lower = here;
-            if (!(here <= extent->upper))
-                extent->upper = here;
-            if (y == 0 || region->map[place - nx] != region->label)
-                continue;
-            step = here - coordinate_at(alpha, place - nx, rounds);
-            if (isfinite(step))
-                scratch[n++] = rounds ? (double)(float)step : step;
-        }
-    return n;
-}
-
-ww_region_extent
-ww_region_measure(const ww_region *region, const ww_image *alpha, int rounds,
-                  double *scratch)
-{
-    ww_region_extent extent = {NAN, NAN, NAN};
+    ww_coordinate_extent extent = {NAN, INFINITY, -INFINITY};
     size_t n = 0;
 
-    for (size_t c = 0; c < region->nx;) {
-        size_t stop = ww_region_block_stop(c, region->nx);
-        ww_window window = ww_region_window(region, c, stop);
+    extend_range(alpha, n_column * n_row, &extent);
+    if (extent.lower > extent.upper)
+        extent.lower = extent.upper = NAN;
+    for (size_t c = 0; c < n_column; c++) {
+        const double *column = alpha + c * n_row;
 
-        n = measure_block(region, alpha, rounds, &window, &extent, scratch, n);
-        c = stop;
+        for (size_t r = 1; r < n_row; r++) {
+            double step = column[r] - column[r - 1];
+
+            scratch[n] = rounds ? (double)(float)step : step;
+            n += (size_t)(isfinite(step) != 0);
+        }
     }
     if (n > 0)
         extent.pixel_size = fabs(ww_median(scratch, n, rounds));

@@ -117,18 +117,14 @@ typedef struct {
     double pixel_size;   /* the absolute of the median of the differences
                             between rows r and r - 1 of a column */
     double lower, upper; /* its smallest and largest value */
-} ww_region_extent;
+} ww_coordinate_extent;
 
-/* Find the extent of a region; NaN where there is nothing to find it from.
- * With `rounds`, all arithmetic is that of floats. scratch holds as many
- * numbers as the region has rows, holes included, in all columns. */
-ww_region_extent
-ww_region_measure(const ww_region *region, const ww_image *alpha, int rounds,
-                  double *scratch);
-
-/* The median of n > 0 numbers, none of them NaN; reorders them. The mean of
- * the middle two for an even number, rounded as floats are if `rounds`. */
-double
-ww_median(double *values, size_t n, int rounds);
+/* Find the extent of coordinates alpha[n_column][n_row]: what is not finite
+ * does not count, and all is NaN where there is nothing to find it from. With
+ * `rounds`, alpha is of floats, and so are their differences. scratch holds as
+ * many numbers as alpha. */
+ww_coordinate_extent
+ww_extent_of(const double *alpha, size_t n_column, size_t n_row, int rounds,
+             double *scratch);
 
 #endif

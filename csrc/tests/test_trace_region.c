@@ -46,6 +46,24 @@ test_labels(void)
     assert(ww_region_labels(map, 0, present, 0) == 0);
 }
 
+/* One label that stands out, anywhere among many that do not. */
+static void
+test_labels_in_runs(void)
+{
+    int32_t map[200];
+
+    for (size_t n = 1; n <= 200; n += 7)
+        for (size_t place = 0; place < n; place++) {
+            uint8_t present[4] = {0};
+
+            for (size_t i = 0; i < n; i++)
+                map[i] = i == place ? 3 : 1;
+            assert(ww_region_labels(map, n, present, 4) == 3);
+            assert(present[3] && present[1] == (n > 1));
+            assert(!present[0] && !present[2]);
+        }
+}
+
 static void
 test_rows(void)
 {
@@ -167,66 +185,47 @@ test_cut(void)
     assert(isnan(values[0]) && isnan(values[NX - 1]));
 }
 
+/* Columns with different steps, of which most are 0.5, and what is left out. */
 static void
-test_measure(void)
+test_extent(void)
 {
-    int32_t map[NY * NX], first[NX], stop[NX];
-    double pixels[NY * NX], scratch[NY * NX];
-    ww_region region = make_region(map, first, stop);
-    ww_image alpha = {pixels, 0};
-    ww_region_extent extent;
+    double alpha[NX * NY], scratch[NX * NY];
+    ww_coordinate_extent extent;
 
-    for (int i = 0; i < NY * NX; i++)
-        pixels[i] = 0.5 * (double)(i / NX) * (i % NX == 0 ? 3.0 : 1.0);
-    pixels[NX + 6] = NAN;
-    extent = ww_region_measure(&region, &alpha, 0, scratch);
+    for (int c = 0; c < NX; c++)
+        for (int r = 0; r < NY; r++)
+            alpha[c * NY + r] = 0.5 * r * (c == 0 ? 3.0 : 1.0) - 2.0;
+    alpha[NY + 1] = NAN;
+    alpha[2 * NY + 1] = INFINITY;
+    alpha[3 * NY + 1] = -INFINITY;
+    extent = ww_extent_of(alpha, NX, NY, 0, scratch);
     assert(extent.pixel_size == 0.5);
-    assert(extent.lower == 0.5 && extent.upper == 4.5);
-    for (int i = 0; i < NY * NX; i++)
-        pixels[i] = -0.1 * (double)(i / NX);
-    extent = ww_region_measure(&region, &alpha, 1, scratch);
+    assert(extent.lower == -2.0 && extent.upper == 1.5 * (NY - 1) - 2.0);
+    for (int i = 0; i < NX * NY; i++)
+        alpha[i] = (double)(-0.1f * (float)(i % NY));
+    extent = ww_extent_of(alpha, NX, NY, 1, scratch);
     assert(extent.pixel_size == (double)(float)extent.pixel_size);
-    assert(fabs(extent.pixel_size - 0.1) < 1e-7);
-    for (int i = 0; i < NY * NX; i++)
-        pixels[i] = NAN;
-    extent = ww_region_measure(&region, &alpha, 0, scratch);
+    assert(fabs(extent.pixel_size - 0.1) < 1e-7 && extent.upper == 0.0);
+    for (int i = 0; i < NX * NY; i++)
+        alpha[i] = i % NY ? NAN : 1.0; /* values, but no step */
+    extent = ww_extent_of(alpha, NX, NY, 0, scratch);
+    assert(isnan(extent.pixel_size) && extent.lower == 1.0);
+    for (int i = 0; i < NX * NY; i++)
+        alpha[i] = i % 2 ? NAN : INFINITY;
+    extent = ww_extent_of(alpha, NX, NY, 0, scratch);
     assert(isnan(extent.pixel_size) && isnan(extent.lower));
-}
-
-/* Against sorting, over many small lists with ties. */
-static void
-test_median(void)
-{
-    unsigned state = 1;
-
-    for (size_t n = 1; n < 40; n++)
-        for (int repeat = 0; repeat < 30; repeat++) {
-            double values[40], sorted[40], expected;
-
-            for (size_t i = 0; i < n; i++) {
-                size_t k = i;
-
-                state = state * 1664525u + 1013904223u;
-                values[i] = (double)((state >> 16) % (repeat < 15 ? 5 : 1000));
-                for (; k > 0 && sorted[k - 1] > values[i]; k--)
-                    sorted[k] = sorted[k - 1];
-                sorted[k] = values[i];
-            }
-            expected = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0;
-            assert(ww_median(values, n, 0) == expected);
-            assert(ww_median(values, n, 1) == expected);
-        }
+    assert(isnan(extent.upper));
 }
 
 int
 main(void)
 {
     test_labels();
+    test_labels_in_runs();
     test_rows();
     test_window();
     test_gather_and_scatter();
     test_cut();
-    test_measure();
-    test_median();
+    test_extent();
     return 0;
 }

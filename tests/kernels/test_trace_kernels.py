@@ -9,9 +9,9 @@ from webbweave._kernels.collapse import collapse_profile, collapse_sums
 from webbweave._kernels.oversample import oversample_flux, oversample_linear
 from webbweave._kernels.trace_image import trace_evaluate, trace_keep_compact
 from webbweave._kernels.trace_region import (
+    coordinate_extent,
     region_cut,
     region_labels,
-    region_measure,
     region_rows,
 )
 
@@ -108,7 +108,7 @@ def test_regions():
     with pytest.raises(IndexError, match="rows of the region"):
         region_cut(labels, first, stop + NY, np.ones((NY, NX)), values, label=1, rounds=False)
     with pytest.raises(ValueError, match="scratch"):
-        region_measure(*region(), np.ones((NY, NX)), np.zeros(3), label=1, rounds=False)
+        coordinate_extent(np.ones((NX, NY)), np.zeros((NX, NY - 1)), rounds=False)
 
 
 def test_collapse():

@@ -22,13 +22,6 @@ def region_cut(
     label: int,
     rounds: bool,
 ) -> None: ...
-def region_measure(
-    region_map: NDArray[np.int32],
-    first: NDArray[np.int32],
-    stop: NDArray[np.int32],
-    alpha: NDArray[Any],
-    scratch: NDArray[np.float64],
-    *,
-    label: int,
-    rounds: bool,
+def coordinate_extent(
+    alpha: NDArray[np.float64], scratch: NDArray[np.float64], *, rounds: bool
 ) -> tuple[float, float, float]: ...

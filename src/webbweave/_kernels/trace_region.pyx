@@ -17,11 +17,11 @@ cdef extern from "trace_region.h" nogil:
                        double *values)
     int ww_region_is_valid(const ww_region *region, size_t column_start, size_t column_stop)
 
-    ctypedef struct ww_region_extent:
+    ctypedef struct ww_coordinate_extent:
         double pixel_size, lower, upper
 
-    ww_region_extent ww_region_measure(const ww_region *region, const ww_image *alpha, int rounds,
-                                       double *scratch)
+    ww_coordinate_extent ww_extent_of(const double *alpha, size_t n_column, size_t n_row,
+                                      int rounds, double *scratch)
 
 
 def region_labels(region_map, present):
@@ -74,20 +74,15 @@ def region_cut(region_map, first, stop, image, values, *, int label, bint rounds
         ww_region_cut(&region, &source, rounds, n_row, &values_view[0, 0])
 
 
-def region_measure(region_map, first, stop, alpha, scratch, *, int label, bint rounds):
-    """Return the pixel size and the range of `alpha` in a region."""
-    cdef ww_region region
-    cdef ww_image source
-    cdef double[::1] scratch_view
-    cdef ww_region_extent extent
-    set_region(&region, region_map, first, stop, label)
-    set_image(&source, "alpha", alpha, region_map.shape)
-    room = check_array("scratch", scratch, "float64", (None,), writable=True)[0]
-    if not ww_region_is_valid(&region, 0, region.nx):
-        raise IndexError("the rows of the region are not those of the image")
-    if room < int((stop - first).clip(0).sum()):
-        raise ValueError(f"scratch has room for {room} numbers, expected one per pixel")
-    scratch_view = scratch
+def coordinate_extent(alpha, scratch, *, bint rounds):
+    """Return the pixel size and the range of the coordinates of a region."""
+    cdef ww_coordinate_extent extent
+    cdef const double[:, ::1] alpha_view
+    cdef double[:, ::1] scratch_view
+    shape = check_array("alpha", alpha, "float64", (None, None))
+    check_array("scratch", scratch, "float64", shape, writable=True)
+    cdef size_t n_column = shape[0], n_row = shape[1]
+    alpha_view, scratch_view = alpha, scratch
     with nogil:
-        extent = ww_region_measure(&region, &source, rounds, &scratch_view[0])
+        extent = ww_extent_of(&alpha_view[0, 0], n_column, n_row, rounds, &scratch_view[0, 0])
     return extent.pixel_size, extent.lower, extent.upper

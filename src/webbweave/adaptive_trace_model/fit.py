@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 FEWER_INTERVALS = 3
 #: Threads take ever smaller parts, so that none waits long for the last one: two thirds of what is
 #: left, divided by their number, but not fewer columns than this. A part begins with all columns of
-#: its first window, which takes as long as fits of five.
-FEWEST_COLUMNS = 64
+#: its first window, which takes as long as the fits of two or three.
+FEWEST_COLUMNS = 16
 #: More intervals than this are no fit but a mistake in alpha; the images have no such columns.
 MOST_INTERVALS = 100_000
 
@@ -318,6 +318,8 @@ class _Job:
         if not self.plan.n_interval:
             flags[self.plan.order] |= np.uint8(ColumnFlag.TOO_FEW)
             return
+        if self.trace.n_knot[self.row, tried].all():
+            return
         if self.compat:
             self._retry(tried)
             model[tried] = _last_fitted(tried, self.trace.n_knot[self.row, tried] > 0)
@@ -378,9 +380,10 @@ class _Job:
         model, flags = self.trace.model[self.row], self.trace.flags[self.row]
         model[(flags & ColumnFlag.NO_SCALE) != 0] = -1
         columns = self.plan.order
+        marked = flags[columns]
         counts = {
-            flag.name.lower().replace("_", " "): int(np.count_nonzero(flags[columns] & flag))
-            for flag in ColumnFlag
+            flag.name.lower().replace("_", " "): int(np.count_nonzero(marked & flag))
+            for flag in (ColumnFlag if marked.any() else ())
             if flag.name
         }
         problems = ", ".join(f"{name} {n}" for name, n in counts.items() if n)

@@ -95,7 +95,7 @@ def prepare_and_fit(
     alpha = as_image("alpha", alpha, flux.shape)
     regions = RegionMap.find(region_map, flux.shape)
     height = flux.shape[0] if by_column else 0
-    if error is None or not np.any(error > 0):
+    if log.isEnabledFor(logging.INFO) and (error is None or not np.any(error > 0)):
         log.info("There are no errors above 0: edges are not trimmed, nothing is over a threshold")
 
     def prepare(index: int) -> tuple[Region, NDArray[np.float64]] | None:

@@ -72,10 +72,12 @@ def cross_profile(
     CrossProfile or None
         The profile; None if no pixel has data, an error above 0 and a coordinate.
     """
-    finite = np.isfinite(alpha)
-    if error is None or not finite.any() or not pixel_size > 0:
+    if error is None or not pixel_size > 0:
         return None
-    lower, upper = float(alpha[finite].min()), float(alpha[finite].max())
+    known = alpha[np.isfinite(alpha)]
+    if not known.size:
+        return None
+    lower, upper = float(known.min()), float(known.max())
     step = pixel_size / 2
     if not (upper - lower) / step < _MOST_BINS:
         return None

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from webbweave._kernels.trace_region import (
+    coordinate_extent,
     region_cut,
     region_labels,
-    region_measure,
     region_rows,
 )
 from webbweave.adaptive_trace_model.region import Region
@@ -158,9 +158,8 @@ class RegionMap:
         image, numbers = _small_numbers(_as_labels(region_map, shape))
         nx = image.shape[1]
         present = np.zeros(_LARGEST_TABLE + 1, np.uint8)
-        if image.size:
-            region_labels(image, present)
-        found = np.flatnonzero(present[1:]) + 1
+        largest = region_labels(image, present) if image.size else 0
+        found = np.flatnonzero(present[1 : largest + 1].view(bool)) + 1
         first = np.zeros((len(found), nx), np.int32)
         stop = np.zeros_like(first)
         if len(found):
@@ -276,7 +275,7 @@ class RegionMap:
             alpha=coordinate,
             error=None if error is None else self.cut(region, error),
             single=flux.dtype == np.float32,
-            pixel_size=self.measure(region, alpha, rounds=rounds).pixel_size,
+            pixel_size=_extent(coordinate, rounds=rounds).pixel_size,
         )
 
     def measure(self, region: int, alpha: NDArray[Any], *, rounds: bool = False) -> Extent:
@@ -297,13 +296,11 @@ class RegionMap:
         Extent
             Pixel size and range.
         """
-        first, stop = self.first[region], self.stop[region]
-        scratch = np.empty(int((stop - first).sum()))
-        return Extent(
-            *region_measure(
-                self.image, first, stop, alpha, scratch, label=self.number(region), rounds=rounds
-            )
-        )
+        return _extent(self.cut(region, alpha, rounds=rounds), rounds=rounds)
+
+
+def _extent(alpha: NDArray[np.float64], *, rounds: bool) -> Extent:
+    return Extent(*coordinate_extent(alpha, np.empty_like(alpha), rounds=rounds))
 
 
 def _as_labels(region_map: Any, shape: tuple[int, int] | None) -> NDArray[Any]:

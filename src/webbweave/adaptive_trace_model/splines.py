@@ -356,17 +356,24 @@ class TraceModel:
         row = self._row(region)
         columns = columns[self.model[row, columns] >= 0]
         made = {} if items is None else dict(items)
-        left = np.array([c for c in columns.tolist() if c not in made], np.intp)
+        left = [column for column in columns.tolist() if column not in made]
+        if left:
+            made.update(self._borrowed_items(row, np.array(left), made))
+        return {column: made[column] for column in columns.tolist()}
+
+    def _borrowed_items(
+        self, row: int, columns: NDArray[np.integer], made: Mapping[int, dict[str, Any]]
+    ) -> dict[int, dict[str, Any]]:
+        """Give the models of columns; columns with the same spline share it."""
         # Thousands of objects that all stay alive: they take a noticeable part of the time of fits.
         with collector_paused():
-            sources = self.model[row, left]
+            sources = self.model[row, columns]
             own, place = np.unique(sources, return_inverse=True)
             known = [made[c]["model"] if c in made else None for c in own.tolist()]
             missing = np.array([c for c, one in zip(own, known, strict=True) if one is None], int)
             built = iter(self._splines(row, missing))
             splines = [next(built) if one is None else one for one in known]
-            made.update(self._items(row, left, sources, [splines[i] for i in place.tolist()]))
-            return {column: made[column] for column in columns.tolist()}
+            return self._items(row, columns, sources, [splines[i] for i in place.tolist()])
 
     def _items(
         self,
