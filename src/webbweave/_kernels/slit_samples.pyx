@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t, uint8_t
 
 from webbweave._kernels.checks import check_array
 from webbweave._kernels.images cimport raise_status
+from webbweave._kernels.slit_arrays cimport doubles
 
 
 cdef extern from "slit_samples.h" nogil:
@@ -41,13 +42,6 @@ cdef extern from "slit_samples.h" nogil:
     int ww_slit_list(const ww_slit_planes *source, const ww_slit_lists *to)
 
 
-cdef const double *_plane(name, array, shape) except NULL:
-    cdef const double[::1] view
-    check_array(name, array, "float64", shape)
-    view = array.reshape(-1)
-    return &view[0]
-
-
 cdef const uint8_t *_flags(name, array, shape) except NULL:
     cdef const uint8_t[::1] view
     check_array(name, array, "uint8", shape)
@@ -78,12 +72,12 @@ def list_samples(shape, side, may_add, may_subtract, spread, distance, base, dif
     source.side = _flags("side", side, (None,))
     source.may_add = _flags("may_add", may_add, every)
     source.may_subtract = _flags("may_subtract", may_subtract, every)
-    source.spread = _plane("spread", spread, every)
-    source.distance = _plane("distance", distance, every)
-    source.base = _plane("base", base, (source.n_exposure, source.n_column))
-    source.diff = _plane("diff", diff, (n,))
-    source.variance = _plane("variance", variance, (n,))
-    source.read_variance = _plane("read_variance", read_variance, (n,))
+    source.spread = doubles("spread", spread, every)
+    source.distance = doubles("distance", distance, every)
+    source.base = doubles("base", base, (source.n_exposure, source.n_column))
+    source.diff = doubles("diff", diff, (n,))
+    source.variance = doubles("variance", variance, (n,))
+    source.read_variance = doubles("read_variance", read_variance, (n,))
     starts = [np.empty(source.n_column + 1, np.int64) for _ in range(2)]
     pixels = [np.empty(n, kind) for kind in "qqdddd"]
     samples = [np.empty(source.n_exposure * n, kind) for kind in "qqddd"]
