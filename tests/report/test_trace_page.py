@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import matplotlib as mpl
@@ -53,6 +54,18 @@ def test_images_share_their_colours_and_show_the_residual(summary):
     assert_allclose(residual.get_array().filled(np.nan), summary.data - summary.trace)
 
 
+def test_images_show_the_columns_with_data(summary):
+    data = np.full_like(summary.data, np.nan)
+    data[:, 20:31] = summary.data[:, 20:31]
+    part = dataclasses.replace(summary, data=data)
+    assert trace_figures.draw_trace_images(part).axes[0].get_xlim() == (19.5, 30.5)
+    nothing = dataclasses.replace(summary, data=np.full_like(data, np.nan))
+    assert trace_figures.draw_trace_images(nothing).axes[0].get_xlim() == (
+        -0.5,
+        data.shape[1] - 0.5,
+    )
+
+
 def test_fit_shows_samples_spline_and_knots(summary):
     (axes,) = trace_figures.draw_column_fit(summary).axes
     lines = {line.get_label(): line for line in axes.lines}
@@ -89,6 +102,16 @@ def test_page_is_complete_and_accessible(summary, tmp_path):
     assert all('src="data:image/png;base64,' in image for image in images)
     assert all(re.search('alt="[^"]+"', image) for image in images)
     assert f"{100 * summary.ripple.before.amplitude:.2f} %" in text
+
+
+def test_broad_figures_have_the_whole_width(summary, tmp_path):
+    text = page_of(tmp_path / "trace.html", [summary])
+    found = re.findall(r"<figure( class=\"broad\")?>\s*<h3>([^<]*)</h3>", text)
+    assert found == [
+        (' class="broad"', "The trace in the data"),
+        ("", "How one column was fitted"),
+        (' class="broad"', "The ripple of an undersampled spectrum"),
+    ]
 
 
 def test_page_of_several_with_failures(summary, dark, tmp_path):

@@ -55,7 +55,7 @@ class Picture:
     source : str
         Data URI.
     narrow : str or None
-        Data URI of a rendering for small screens.
+        Data URI of a rendering for small screens; with one, the figure is as broad as the page.
     alt : str
         What a reader who cannot see it is told.
     caption : str

@@ -67,6 +67,9 @@ def draw_trace_images(summary: TraceSummary, *, width: float = 9.6) -> Figure:
         _image(panels[2], summary.data - summary.trace, _RESIDUAL_COLOURS, residual)
         panels[2].set_title("Data minus model")
         panels[2].set_xlabel("column along the dispersion")
+        columns = np.flatnonzero(np.isfinite(summary.data).any(axis=0))
+        if columns.size:
+            panels[0].set_xlim(columns[0] - 0.5, columns[-1] + 0.5)
         figure.supylabel("row across the dispersion", fontsize="medium")
     return figure
 
