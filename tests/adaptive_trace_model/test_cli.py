@@ -134,7 +134,7 @@ def test_report_shows_the_traces(exposure, tmp_path, capsys):
     (page,) = folder.glob("*_report.html")
     text = page.read_text(encoding="utf-8")
     assert str(page) in capsys.readouterr().out
-    assert text.count("<figure>") == 3
+    assert text.count("</figure>") == 3
     before, after = map(float, re.search(r"([\d.]+) % → ([\d.]+) %", text).groups())
     assert after < before / 2
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astropy.stats import sigma_clipped_stats
+from astropy.stats import sigma_clip
 from numpy.typing import NDArray
 
 from webbweave._kernels.collapse import collapse_profile, collapse_sums
@@ -170,9 +170,9 @@ def trim_edges(
     valid = np.isfinite(profile.snr)
     if not valid.any():
         return False
-    mean, _, deviation = sigma_clipped_stats(profile.error[valid])
+    usual = sigma_clip(profile.error[valid], masked=False)
     bad = valid & (np.abs(profile.snr) < _SIGNIFICANT)
-    bad[valid] &= profile.error[valid] > mean + _NOISY * deviation
+    bad[valid] &= profile.error[valid] > usual.mean() + _NOISY * usual.std()
     if not bad.any() or bad[valid].all():
         return False
     if compat:
