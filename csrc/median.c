@@ -96,7 +96,7 @@ select_kth(double *v, size_t n, size_t k)
         if (below < n / SHARE) {
             size_t equal = gather_up_to(v, more, pivot);
 
-            if (k < equal)
+            if (k < equal || equal == 0) /* none is but among NaN */
                 return;
             v += equal, k -= equal;
             more -= equal;

@@ -81,6 +81,17 @@ test_rounding(void)
     assert(ww_median(values, 2, 0) == 1.0 + 0x1p-24);
 }
 
+/* What is not allowed ends all the same. */
+static void
+test_nan(void)
+{
+    double values[100];
+
+    for (size_t i = 0; i < 100; i++)
+        values[i] = NAN;
+    assert(isnan(ww_median(values, 100, 0)));
+}
+
 int
 main(void)
 {
@@ -91,5 +102,6 @@ main(void)
             check(kind, n);
     }
     test_rounding();
+    test_nan();
     return 0;
 }
