@@ -4,6 +4,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from webbweave._kernels.addresses cimport address
 from webbweave._kernels.checks import check_array
 
 
@@ -68,22 +69,13 @@ cdef _raise(int status):
         raise ValueError(ww_strerror(status).decode())
 
 
-cdef void *_address(name, array, dtype, shape, bint writable=False) except? NULL:
-    """Check an array, which the caller keeps alive; NULL for None."""
-    if array is None:
-        return NULL
-    check_array(name, array, dtype, shape, writable=writable)
-    cdef const uint8_t[::1] view = array.reshape(-1).view("uint8")
-    return <void *>&view[0]
-
-
 cdef _set_samples(ww_trace_samples *samples, alpha, flux, error, divisor, bint single):
     shape = check_array("alpha", alpha, "float64", (None, None))
     samples.n_column, samples.n_row = shape
-    samples.alpha = <const double *>_address("alpha", alpha, "float64", shape)
-    samples.flux = <const double *>_address("flux", flux, "float64", shape)
-    samples.error = <const double *>_address("error", error, "float64", shape)
-    samples.divisor = <const double *>_address("divisor", divisor, "float64", shape[:1])
+    samples.alpha = <const double *>address("alpha", alpha, "float64", shape)
+    samples.flux = <const double *>address("flux", flux, "float64", shape)
+    samples.error = <const double *>address("error", error, "float64", shape)
+    samples.divisor = <const double *>address("divisor", divisor, "float64", shape[:1])
     samples.single = single
 
 
@@ -103,11 +95,11 @@ def fit_samples(x, y, knots, coefficients, log, *, size_t n_interval, size_t n_i
     options.compat, options.single = compat, single
     shape, line, pairs = (None,), (ww_bspline_room(n_interval),), (max(n_iteration, 1), 2)
     cdef size_t n = check_array("x", x, "float64", shape)[0]
-    cdef const double *at = <const double *>_address("x", x, "float64", shape)
-    cdef const double *value = <const double *>_address("y", y, "float64", (n,))
-    cdef double *t = <double *>_address("knots", knots, "float64", line, True)
-    cdef double *c = <double *>_address("coefficients", coefficients, "float64", line, True)
-    cdef int64_t *pair = <int64_t *>_address("log", log, "int64", pairs, True)
+    cdef const double *at = <const double *>address("x", x, "float64", shape)
+    cdef const double *value = <const double *>address("y", y, "float64", (n,))
+    cdef double *t = <double *>address("knots", knots, "float64", line, True)
+    cdef double *c = <double *>address("coefficients", coefficients, "float64", line, True)
+    cdef int64_t *pair = <int64_t *>address("log", log, "int64", pairs, True)
     cdef int status
     with nogil:
         status = ww_bspline_fit(at, value, n, &options, t, c, &result, pair)
@@ -134,16 +126,16 @@ def fit_columns(alpha, flux, error, divisor, wanted, knots, coefficients, n_knot
     lines = check_array("knots", knots, "float64", (samples.n_column, None), writable=True)
     one, band = lines[:1], (*lines, 4)
     fits.stride = lines[1]
-    fits.knots = <double *>_address("knots", knots, "float64", lines, True)
-    fits.coefficients = <double *>_address("coefficients", coefficients, "float64", lines, True)
-    fits.n_knot = <int32_t *>_address("n_knot", n_knot, "int32", one, True)
-    fits.lower = <double *>_address("lower", lower, "float64", one, True)
-    fits.upper = <double *>_address("upper", upper, "float64", one, True)
-    fits.flags = <uint8_t *>_address("flags", flags, "uint8", one, True)
-    fits.n_point = <int32_t *>_address("n_point", n_point, "int32", one, True)
-    fits.n_rejected = <int32_t *>_address("n_rejected", n_rejected, "int32", one, True)
-    fits.covariance = <float *>_address("covariance", covariance, "float32", band, True)
-    cdef const uint8_t *chosen = <const uint8_t *>_address("wanted", wanted, "bool", one)
+    fits.knots = <double *>address("knots", knots, "float64", lines, True)
+    fits.coefficients = <double *>address("coefficients", coefficients, "float64", lines, True)
+    fits.n_knot = <int32_t *>address("n_knot", n_knot, "int32", one, True)
+    fits.lower = <double *>address("lower", lower, "float64", one, True)
+    fits.upper = <double *>address("upper", upper, "float64", one, True)
+    fits.flags = <uint8_t *>address("flags", flags, "uint8", one, True)
+    fits.n_point = <int32_t *>address("n_point", n_point, "int32", one, True)
+    fits.n_rejected = <int32_t *>address("n_rejected", n_rejected, "int32", one, True)
+    fits.covariance = <float *>address("covariance", covariance, "float32", band, True)
+    cdef const uint8_t *chosen = <const uint8_t *>address("wanted", wanted, "bool", one)
     with nogil:
         status = ww_bspline_columns(&samples, &options, chosen, &fits, start, stop)
     _raise(status)

@@ -4,6 +4,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, uint8_t
 
+from webbweave._kernels.addresses cimport address
 from webbweave._kernels.checks import check_array
 
 
@@ -48,15 +49,6 @@ cdef _raise(int status):
         raise ValueError(ww_strerror(status).decode())
 
 
-cdef void *_address(name, array, dtype, shape, bint writable=False) except? NULL:
-    """Check an array, which the caller keeps alive; NULL for None."""
-    if array is None:
-        return NULL
-    check_array(name, array, dtype, shape, writable=writable)
-    cdef const uint8_t[::1] view = array.reshape(-1).view("uint8")
-    return <void *>&view[0]
-
-
 def scale_columns(alpha, flux, error, knots, coefficients, n_knot, lower, upper, model, scale,
                   chi2, scale_error, flags, *, bint compat, size_t start, size_t stop):
     """Find the scales of the columns [start, stop), in place."""
@@ -66,23 +58,23 @@ def scale_columns(alpha, flux, error, knots, coefficients, n_knot, lower, upper,
     cdef int status
     pixels = check_array("alpha", alpha, "float64", (None, None))
     samples.n_column, samples.n_row = pixels
-    samples.alpha = <const double *>_address("alpha", alpha, "float64", pixels)
-    samples.flux = <const double *>_address("flux", flux, "float64", pixels)
-    samples.error = <const double *>_address("error", error, "float64", pixels)
+    samples.alpha = <const double *>address("alpha", alpha, "float64", pixels)
+    samples.flux = <const double *>address("flux", flux, "float64", pixels)
+    samples.error = <const double *>address("error", error, "float64", pixels)
     samples.divisor, samples.single = NULL, False
     lines = check_array("knots", knots, "float64", (samples.n_column, None))
     one = lines[:1]
     splines.n_column, splines.stride = lines
-    splines.knots = <const double *>_address("knots", knots, "float64", lines)
-    splines.coefficients = <const double *>_address("coefficients", coefficients, "float64", lines)
-    splines.n_knot = <const int32_t *>_address("n_knot", n_knot, "int32", one)
-    splines.lower = <const double *>_address("lower", lower, "float64", one)
-    splines.upper = <const double *>_address("upper", upper, "float64", one)
-    splines.model = <const int32_t *>_address("model", model, "int32", one)
-    out.scale = <double *>_address("scale", scale, "float64", one, True)
-    out.chi2 = <float *>_address("chi2", chi2, "float32", one, True)
-    out.scale_error = <double *>_address("scale_error", scale_error, "float64", one, True)
-    out.flags = <uint8_t *>_address("flags", flags, "uint8", one, True)
+    splines.knots = <const double *>address("knots", knots, "float64", lines)
+    splines.coefficients = <const double *>address("coefficients", coefficients, "float64", lines)
+    splines.n_knot = <const int32_t *>address("n_knot", n_knot, "int32", one)
+    splines.lower = <const double *>address("lower", lower, "float64", one)
+    splines.upper = <const double *>address("upper", upper, "float64", one)
+    splines.model = <const int32_t *>address("model", model, "int32", one)
+    out.scale = <double *>address("scale", scale, "float64", one, True)
+    out.chi2 = <float *>address("chi2", chi2, "float32", one, True)
+    out.scale_error = <double *>address("scale_error", scale_error, "float64", one, True)
+    out.flags = <uint8_t *>address("flags", flags, "uint8", one, True)
     with nogil:
         status = ww_bspline_scales(&samples, &splines, compat, &out, start, stop)
     _raise(status)

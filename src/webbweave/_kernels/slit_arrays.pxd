@@ -2,6 +2,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t
 
+from webbweave._kernels.addresses cimport address
 from webbweave._kernels.checks import check_array
 
 
@@ -39,19 +40,11 @@ cdef extern from "slit_profile.h" nogil:
 
 cdef inline const double *doubles(name, array, shape) except? NULL:
     """The address of the numbers of an array, which the caller keeps alive; may be empty."""
-    cdef const double[::1] view
-    if not check_array(name, array, "float64", shape, may_be_empty=True)[0]:
-        return NULL
-    view = array.reshape(-1)
-    return &view[0]
+    return <const double *>address(name, array, "float64", shape, False, True)
 
 
 cdef inline const int64_t *indices(name, array, n) except? NULL:
-    cdef const int64_t[::1] view
-    if not check_array(name, array, "int64", (n,), may_be_empty=True)[0]:
-        return NULL
-    view = array
-    return &view[0]
+    return <const int64_t *>address(name, array, "int64", (n,), False, True)
 
 
 cdef inline int set_shape(ww_profile_shape *shape, ww_profile_table *room, table, wings,

@@ -6,7 +6,8 @@ import numpy as np
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t
 
-from webbweave._kernels.checks import check_array
+from webbweave._kernels.addresses cimport address
+from webbweave._kernels.checks import check_array  # no-cython-lint: for address
 from webbweave._kernels.images cimport raise_status
 from webbweave._kernels.slit_arrays cimport doubles
 
@@ -42,21 +43,16 @@ cdef extern from "slit_samples.h" nogil:
     int ww_slit_list(const ww_slit_planes *source, const ww_slit_lists *to)
 
 
-cdef const uint8_t *_flags(name, array, shape) except NULL:
-    cdef const uint8_t[::1] view
-    check_array(name, array, "uint8", shape)
-    view = array.reshape(-1)
-    return &view[0]
+cdef inline const uint8_t *_flags(name, array, shape) except? NULL:
+    return <const uint8_t *>address(name, array, "uint8", shape)
 
 
-cdef double *_numbers(array) except NULL:
-    cdef double[::1] view = array
-    return &view[0]
+cdef inline double *_numbers(array) except? NULL:
+    return <double *>address("a list", array, "float64", (None,), True, True)
 
 
-cdef int64_t *_indices(array) except NULL:
-    cdef int64_t[::1] view = array
-    return &view[0]
+cdef inline int64_t *_indices(array) except? NULL:
+    return <int64_t *>address("a list", array, "int64", (None,), True, True)
 
 
 def list_samples(shape, side, may_add, may_subtract, spread, distance, base, diff, variance,
