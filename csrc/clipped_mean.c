@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "sorting.h"
+
 enum {
     N_ROUND = 5,      /* rounds of clipping, astropy's maxiters */
     N_LANE = 4,       /* independent sums, so that they can be vectorised */
@@ -33,9 +35,7 @@ static void
 sort_values(double *v, size_t n)
 {
     while (n > N_INSERTION) {
-        double a = v[0], b = v[n / 2], c = v[n - 1];
-        double pivot = a < b ? (b < c ? b : (a < c ? c : a))
-                             : (a < c ? a : (b < c ? c : b));
+        double pivot = ww_middle_of_three(v[0], v[n / 2], v[n - 1]);
         size_t i = 0, j = n - 1;
 
         for (;; i++, j--) {
@@ -61,14 +61,7 @@ sort_values(double *v, size_t n)
             n = i;
         }
     }
-    for (size_t i = 1; i < n; i++) {
-        double x = v[i];
-        size_t j = i;
-
-        for (; j > 0 && v[j - 1] > x; j--)
-            v[j] = v[j - 1];
-        v[j] = x;
-    }
+    ww_sort_few(v, n);
 }
 
 static void
