@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -87,8 +87,6 @@ def fit_trace(
     errors: bool = False,
     compat: bool = False,
     progress: Progress | None = None,
-    fitted: Callable[[TraceModel, int, int, int], None] | None = None,
-    done: Callable[[TraceModel, int], None] | None = None,
 ) -> TraceModel:
     """
     Fit a spline to every column of every region.
@@ -112,12 +110,6 @@ def fit_trace(
         Reproduce jwst.
     progress : Progress, optional
         What to report to.
-    fitted : callable, optional
-        Called with the trace model, a label, and the first column and one beyond the last whose
-        own splines have been fitted, in any thread.
-    done : callable, optional
-        Called with the trace model and the label of each region whose fit is complete, in any
-        thread.
 
     Returns
     -------
@@ -139,20 +131,16 @@ def fit_trace(
     }
     stride = kernel.room(max([plan.n_interval for plan in plans.values()], default=1))
     trace = TraceModel.empty(numbers, n_column, stride, errors=errors)
-    jobs = [_Job(trace, trace._row(label), plan, compat) for label, plan in plans.items()]
+    jobs = [_Job(trace, trace.row(label), plan, compat) for label, plan in plans.items()]
     tasks = _tasks(jobs, n_column, threads)
 
     def complete(job: _Job) -> None:
         job.borrow(options.lrange)
         job.finish()
-        if done is not None:
-            done(trace, job.plan.region.label)
 
     def work(task: tuple[_Job, int, int]) -> None:
         job, start, stop = task
         job.fit(start, stop)
-        if fitted is not None:
-            fitted(trace, job.plan.region.label, start, stop)
         if (start, stop) == (0, n_column):
             complete(job)
 

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from webbweave.adaptive_trace_model.column_models import trace_of
 from webbweave.adaptive_trace_model.regions import RegionMap
 from webbweave.adaptive_trace_model.splines import DEGREE, TraceModel
 
@@ -133,7 +134,8 @@ def pack_models(
     if isinstance(spline_models, TraceModel):
         return spline_models
     if spline_scales is None:
-        return TraceModel.from_dicts(spline_models, n_column)
+        packed = trace_of(spline_models, n_column)
+        return TraceModel.from_dicts(spline_models, n_column) if packed is None else packed
     joined: dict[int, dict[int, Any]] = {}
     for region, columns in spline_models.items():
         margin = np.inf if compat else _pixel_size(region, regions, alpha)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,8 +41,6 @@ def prepare_and_fit(
     compat: bool = False,
     by_column: bool | None = None,
     progress: Progress | None = None,
-    fitted: Callable[[TraceModel, int, int, int], None] | None = None,
-    done: Callable[[TraceModel, int], None] | None = None,
 ) -> TraceModel:
     """
     Fit the trace in every region of an image that is bright enough.
@@ -75,8 +73,6 @@ def prepare_and_fit(
         an image. It decides in which order they are summed. By default, if those of `flux` are.
     progress : Progress, optional
         What to report to.
-    fitted, done : callable, optional
-        See `fit_trace`.
 
     Returns
     -------
@@ -117,8 +113,6 @@ def prepare_and_fit(
         errors=errors,
         compat=compat,
         progress=progress,
-        fitted=fitted,
-        done=done,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline
 
-from webbweave.garbage import collector_paused
+from webbweave.adaptive_trace_model.column_models import ColumnModels
 
 __all__ = ["DEGREE", "ColumnFlag", "TraceModel"]
 
@@ -267,21 +267,39 @@ class TraceModel:
         KeyError
             If there is no such region, or the column has no model.
         """
-        row = self._row(region)
-        source = self.model[row, [column]]
-        if source[0] < 0:
+        row = self.row(region)
+        source = self.model[row, column]
+        if source < 0:
             raise KeyError(f"column {column} of region {region} has no model")
-        return self._splines(row, source)[0]
+        n = self.n_knot[row, source]
+        knots, coefficients = self.knots[row, source], self.coefficients[row, source]
+        return BSpline.construct_fast(knots[:n], coefficients[: n - DEGREE - 1], DEGREE)
 
-    def _row(self, region: int) -> int:
+    def row(self, region: int) -> int:
+        """
+        Give the place of a region in the arrays.
+
+        Parameters
+        ----------
+        region : int
+            Number of the region.
+
+        Returns
+        -------
+        int
+            Its index in `labels`.
+
+        Raises
+        ------
+        KeyError
+            If there is no such region.
+        """
         row = int(np.searchsorted(self.labels, region))
         if row == len(self.labels) or self.labels[row] != region:
             raise KeyError(f"no region {region}, there are {self.labels.tolist()}")
         return row
 
-    def as_dicts(
-        self, order: NDArray[np.intp] | None = None
-    ) -> dict[int, dict[int, dict[str, Any]]]:
+    def as_dicts(self, order: NDArray[np.integer] | None = None) -> dict[int, ColumnModels]:
         """
         Give the models in the form of jwst: region to column to model, scale and bounds.
 
@@ -292,115 +310,12 @@ class TraceModel:
 
         Returns
         -------
-        dict
-            A dictionary per region, of ``{"model": BSpline, "scale": float, "bounds": (lo, hi)}``
-            per column; columns without a model are absent. Splines that are shared are one object.
+        dict of int to ColumnModels
+            For every region a mapping of column to ``{"model": BSpline, "scale": float,
+            "bounds": (lo, hi)}``, which are made when they are asked for; columns without a model
+            are absent. Splines that are shared are one object.
         """
-        return {label: self.region_dict(label, order) for label in self.labels.tolist()}
-
-    def own_items(self, region: int, start: int, stop: int) -> dict[int, dict[str, Any]]:
-        """
-        Give the models that were fitted to a range of columns in the form of jwst.
-
-        Parameters
-        ----------
-        region : int
-            Number of the region, one of `labels`.
-        start, stop : int
-            First column, and one beyond the last.
-
-        Returns
-        -------
-        dict
-            Items of `region_dict`, of the columns that have a spline of their own.
-
-        Raises
-        ------
-        KeyError
-            If there is no such region.
-        """
-        row = self._row(region)
-        own = start + np.flatnonzero(self.n_knot[row, start:stop])
-        with collector_paused():
-            return self._items(row, own, own, self._splines(row, own))
-
-    def region_dict(
-        self,
-        region: int,
-        order: NDArray[np.intp] | None = None,
-        items: Mapping[int, dict[str, Any]] | None = None,
-    ) -> dict[int, dict[str, Any]]:
-        """
-        Give the models of a region in the form of jwst.
-
-        Parameters
-        ----------
-        region : int
-            Number of the region, one of `labels`.
-        order : ndarray of int, optional
-            The columns in the order of the dictionary; ascending by default.
-        items : dict, optional
-            What `own_items` gave for some of the columns.
-
-        Returns
-        -------
-        dict
-            The item of `as_dicts`.
-
-        Raises
-        ------
-        KeyError
-            If there is no such region.
-        """
-        columns = np.arange(self.model.shape[1]) if order is None else order
-        row = self._row(region)
-        columns = columns[self.model[row, columns] >= 0]
-        made = {} if items is None else dict(items)
-        left = [column for column in columns.tolist() if column not in made]
-        if left:
-            made.update(self._borrowed_items(row, np.array(left), made))
-        return {column: made[column] for column in columns.tolist()}
-
-    def _borrowed_items(
-        self, row: int, columns: NDArray[np.integer], made: Mapping[int, dict[str, Any]]
-    ) -> dict[int, dict[str, Any]]:
-        """Give the models of columns; columns with the same spline share it."""
-        # Thousands of objects that all stay alive: they take a noticeable part of the time of fits.
-        with collector_paused():
-            sources = self.model[row, columns]
-            own, place = np.unique(sources, return_inverse=True)
-            known = [made[c]["model"] if c in made else None for c in own.tolist()]
-            missing = np.array([c for c, one in zip(own, known, strict=True) if one is None], int)
-            built = iter(self._splines(row, missing))
-            splines = [next(built) if one is None else one for one in known]
-            return self._items(row, columns, sources, [splines[i] for i in place.tolist()])
-
-    def _items(
-        self,
-        row: int,
-        columns: NDArray[np.integer],
-        sources: NDArray[np.integer],
-        splines: list[BSpline],
-    ) -> dict[int, dict[str, Any]]:
-        """Give the models of columns, which were fitted to the columns `sources`."""
-        bounds = zip(
-            self.lower[row, sources].tolist(), self.upper[row, sources].tolist(), strict=True
-        )
-        scales = self.scale[row, columns].tolist()
-        return {
-            column: {"model": spline, "scale": scale, "bounds": ends}
-            for column, spline, scale, ends in zip(
-                columns.tolist(), splines, scales, bounds, strict=True
-            )
-        }
-
-    def _splines(self, row: int, columns: NDArray[np.integer]) -> list[BSpline]:
-        """Give the splines that were fitted to columns; their arrays are views."""
-        knots, coefficients = self.knots[row], self.coefficients[row]
-        return [
-            BSpline.construct_fast(knots[i, :n], coefficients[i, : n - DEGREE - 1], DEGREE)
-            for i, n in zip(columns.tolist(), self.n_knot[row, columns].tolist(), strict=True)
-        ]
+        return {label: ColumnModels(self, label, order) for label in self.labels.tolist()}
 
     @classmethod
     def from_dicts(cls, models: Mapping[int, Mapping[int, Any]], n_column: int) -> TraceModel:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import fields
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from webbweave.adaptive_trace_model import bspline
 from webbweave.adaptive_trace_model.bspline import bspline_fit
 from webbweave.adaptive_trace_model.column_fit import fit_columns_with
+from webbweave.adaptive_trace_model.column_models import ColumnModels
 from webbweave.adaptive_trace_model.evaluate import trace_image
 from webbweave.adaptive_trace_model.fit import FitOptions, fit_trace
 from webbweave.adaptive_trace_model.models import (
@@ -33,7 +33,6 @@ from webbweave.adaptive_trace_model.profile import (
 )
 from webbweave.adaptive_trace_model.region import Region
 from webbweave.adaptive_trace_model.regions import RegionMap, as_image
-from webbweave.adaptive_trace_model.splines import TraceModel
 from webbweave.parallel import thread_count
 
 __all__ = [
@@ -49,7 +48,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-Models = dict[int, dict[int, dict[str, Any]]]
 Image = NDArray[np.float64]
 
 _ONE_REGION = 1
@@ -79,7 +77,7 @@ def fit_2d_spline_trace(
     auto_bkpt_factor: float = 2.0,
     *,
     compat: bool = False,
-) -> dict[int, dict[str, Any]]:
+) -> MutableMapping[int, dict[str, Any]]:
     """
     Fit a spline to the profile of every column of one slice or slit.
 
@@ -116,9 +114,10 @@ def fit_2d_spline_trace(
 
     Returns
     -------
-    dict
+    mapping
         Column to ``{"model": BSpline, "scale": float, "bounds": (lower, upper)}``; columns without
-        a model are absent. The trace is scale times model, within the bounds of alpha.
+        a model are absent. The trace is scale times model, within the bounds of alpha. Used like a
+        dictionary; its items are made when they are asked for.
 
     Raises
     ------
@@ -174,7 +173,7 @@ def fit_all_regions(
     *,
     compat: bool = False,
     **fit_kwargs: Any,
-) -> Models:
+) -> dict[int, ColumnModels]:
     """
     Fit the traces of all slices or slits of an exposure.
 
@@ -200,9 +199,10 @@ def fit_all_regions(
 
     Returns
     -------
-    dict
+    dict of int to mapping
         Region to column to ``{"model": BSpline, "scale": float, "bounds": (lower, upper)}``; with
-        every region, those without a fit empty.
+        every region, those without a fit empty. The mappings are used like dictionaries; their
+        items are made when they are asked for.
 
     Raises
     ------
@@ -213,16 +213,6 @@ def fit_all_regions(
     """
     thresholds = {name: fit_kwargs.pop(name, None) for name in ("peak_threshold", "snr_threshold")}
     options = _fit_options(fit_kwargs)
-    models: Models = {}
-    own: Models = defaultdict(dict)
-
-    def build(trace: TraceModel, label: int, start: int, stop: int) -> None:
-        # While other threads are in the kernel.
-        own[label].update(trace.own_items(label, start, stop))
-
-    def add(trace: TraceModel, label: int) -> None:
-        models[label] = trace.region_dict(label, options.col_index, own.pop(label, None))
-
     trace = prepare_and_fit(
         flux,
         error,
@@ -231,11 +221,9 @@ def fit_all_regions(
         options,
         threads=thread_count(maximum_cores),
         compat=compat,
-        fitted=build,
-        done=add,
         **thresholds,
     )
-    return {label: models.get(label, {}) for label in trace.labels.tolist()}
+    return trace.as_dicts(options.col_index)
 
 
 #: What only the newer interface of the step offers.
@@ -474,7 +462,7 @@ def _fit_one_region(
     peak_threshold: Mapping[int, float] | None = None,
     snr_threshold: float | None = None,
     **fit_kwargs: Any,
-) -> dict[int, dict[str, Any]]:
+) -> MutableMapping[int, dict[str, Any]]:
     only = np.where(np.asarray(region_map) == region_number, region_number, 0)
     models = fit_all_regions(
         flux,
