@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import threading
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -71,6 +72,66 @@ def test_an_error_is_raised_or_made_a_result(how):
 
     results = list(run_in_order(fails_at_two, range(4), **how, lost=lost))
     assert results == [0, 1, "2: KeyError('two')", 3]
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_the_caller_is_one_of_the_threads(threads):
+    """All of them are at work at once: each waits for the others."""
+    barrier = threading.Barrier(threads, timeout=10)
+
+    def work(_):
+        barrier.wait()
+        return threading.get_ident()
+
+    workers = set(run_in_order(work, range(threads), threads=threads))
+    assert len(workers) == threads
+    assert threading.get_ident() in workers
+    workers.clear()
+    run_ranges(lambda start, stop: workers.add(work(start)), threads, threads)
+    assert len(workers) == threads
+    assert threading.get_ident() in workers
+
+
+def test_what_the_caller_did_meanwhile_comes_in_order():
+    """The first item is begun by another thread, and lasts until all others have ended."""
+    begun, ended = threading.Event(), threading.Event()
+    left = set(range(1, 6))
+
+    def items():
+        yield 0
+        assert begun.wait(10)
+        yield from sorted(left)
+
+    def work(number):
+        if number == 0:
+            begun.set()
+            assert ended.wait(10)
+        elif number == 3:
+            raise KeyError(number)
+        left.discard(number)
+        if left == {3}:
+            ended.set()
+        return number, threading.get_ident()
+
+    results = list(run_in_order(work, items(), threads=2, lost=lambda item, error: (item, error)))
+    assert [number for number, _ in results] == list(range(6))
+    assert isinstance(results[3][1], KeyError)
+    here = threading.get_ident()
+    assert [who == here for number, who in results if number != 3] == [False, *[True] * 4]
+
+
+def test_an_interrupt_in_the_callers_part_stops_all():
+    here, begun = threading.get_ident(), []
+
+    def work(number):
+        begun.append(number)
+        if threading.get_ident() == here:
+            raise KeyboardInterrupt
+        time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        list(run_in_order(work, range(1000), threads=2))
+    assert len(begun) < 500
 
 
 def test_an_executor_that_takes_no_more():

@@ -8,7 +8,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar
@@ -68,15 +68,17 @@ def run_ranges(work: Callable[[int, int], None], size: int, threads: int = 1) ->
     size : int
         Length of the whole range.
     threads : int, optional
-        Number of threads; with 1 the call is made directly.
+        Number of threads, of which the caller's is one; with 1 the call is made directly.
     """
     threads = max(1, min(threads, size))
     if threads == 1:
         work(0, size)
         return
-    edges = [size * i // threads for i in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(work, *edge) for edge in pairwise(edges)]:
+    first, *others = pairwise(size * i // threads for i in range(threads + 1))
+    with ThreadPoolExecutor(threads - 1) as pool:
+        futures = [pool.submit(work, *edge) for edge in others]
+        work(*first)
+        for future in futures:
             future.result()
 
 
@@ -161,8 +163,8 @@ def run_in_order(
     items : iterable
         What to work on; taken one by one, and not kept once its work is done.
     threads : int, optional
-        Number of threads; with 1, and without `executor`, each item is worked on when its result is
-        asked for.
+        Number of threads, of which the caller's is one; with 1, and without `executor`, each item
+        is worked on when its result is asked for.
     executor : Submits, optional
         Where to run instead; anything with ``submit``. It is not shut down.
     lost : callable, optional
@@ -178,9 +180,9 @@ def run_in_order(
     if executor is not None:
         yield from _submitted(executor, work, items, lost)
     elif threads > 1:
-        pool = ThreadPoolExecutor(threads)
+        pool = ThreadPoolExecutor(threads - 1)
         try:
-            yield from _submitted(pool, work, items, lost)
+            yield from _submitted(pool, work, items, lost, helps=True)
         finally:
             pool.shutdown(cancel_futures=True)
     else:
@@ -193,18 +195,46 @@ def _submitted(
     work: Callable[[T], R],
     items: Iterable[T],
     lost: Callable[[T, Exception], R] | None,
+    *,
+    helps: bool = False,
 ) -> Iterator[R]:
     pending: deque[tuple[T, Any]] = deque()
     try:
         for item in items:
             pending.append((item, _submit(executor, work, item)))
         while pending:
+            if helps:
+                _help(work, pending)
             item, future = pending.popleft()
             yield _result(future.result, item, lost)
     finally:
         for _, future in pending:
             if hasattr(future, "cancel"):
                 future.cancel()
+
+
+def _help(work: Callable[[T], R], pending: deque[tuple[T, Any]]) -> None:
+    """
+    Work on what no other thread has begun, until the first result is there.
+
+    A caller that only waits leaves the system to find a processor for each of the threads, and two
+    of them may share one for the first hundredths of a second.
+    """
+    for place in range(len(pending)):
+        item, first = pending[place][0], pending[0][1]
+        if first.done():
+            return
+        if pending[place][1].cancel():
+            pending[place] = item, _ended(work, item)
+
+
+def _ended(work: Callable[[T], R], item: T) -> Future[R]:
+    future: Future[R] = Future()
+    try:
+        future.set_result(work(item))
+    except Exception as error:
+        future.set_exception(error)
+    return future
 
 
 def _submit(executor: Submits, work: Callable[[T], R], item: T) -> Any:
