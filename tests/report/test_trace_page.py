@@ -101,7 +101,8 @@ def test_page_is_complete_and_accessible(summary, tmp_path):
     assert len(images) == 3
     assert all('src="data:image/png;base64,' in image for image in images)
     assert all(re.search('alt="[^"]+"', image) for image in images)
-    assert f"{100 * summary.ripple.before.amplitude:.2f} %" in text
+    before, after = (100 * r.amplitude for r in (summary.ripple.before, summary.ripple.after))
+    assert f"On the finer grid, {after:.2f} % of the {before:.2f} % are left." in text
 
 
 def test_broad_figures_have_the_whole_width(summary, tmp_path):

@@ -5,12 +5,10 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint32_t
 
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "background.h" nogil:
-    enum:
-        WW_OK, WW_ERR_NOMEM, WW_ERR_RANGE
-
     ctypedef struct ww_spline:
         size_t mesh_ny, mesh_nx
         const double *coef
@@ -27,16 +25,6 @@ cdef extern from "background.h" nogil:
     int ww_background_rows(const ww_spline *spline, const float *value, const uint8_t *mask,
                            size_t row_start, size_t row_stop, float *out)
     double ww_background_median(const float *value, const uint8_t *mask, size_t n)
-    const char *ww_strerror(int status)
-
-
-cdef check_status(int status):
-    if status == WW_OK:
-        return
-    text = ww_strerror(status).decode()
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(text)
-    raise IndexError(text) if status == WW_ERR_RANGE else ValueError(text)
 
 
 def background_boxes(value, mask, median, rms, count, *, Py_ssize_t box, double clip,
@@ -63,7 +51,7 @@ def background_boxes(value, mask, median, rms, count, *, Py_ssize_t box, double 
         status = ww_background_boxes(&value_view[0, 0], bad, ny, nx, box, clip, max_round,
                                      box_start, box_stop, &median_view[0], &rms_view[0],
                                      &count_view[0])
-    check_status(status)
+    raise_status(status)
 
 
 def background_rows(coef, index_y, weight_y, index_x, weight_x, value, mask, out, *,
@@ -96,7 +84,7 @@ def background_rows(coef, index_y, weight_y, index_x, weight_x, value, mask, out
     spline.weight_y, spline.weight_x = &weight_y_view[0, 0], &weight_x_view[0, 0]
     with nogil:
         status = ww_background_rows(&spline, data, bad, row_start, row_stop, &out_view[0, 0])
-    check_status(status)
+    raise_status(status)
 
 
 def masked_median(value, mask):

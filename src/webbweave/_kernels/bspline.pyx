@@ -6,11 +6,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from webbweave._kernels.addresses cimport address
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "bspline_columns.h" nogil:
     enum:
-        WW_OK, WW_ERR_NOMEM, WW_ERR_RANGE, WW_BSPLINE_FITTED, WW_BSPLINE_FEW
+        WW_BSPLINE_FITTED, WW_BSPLINE_FEW
 
     ctypedef struct ww_trace_samples:
         size_t n_column, n_row
@@ -53,20 +54,10 @@ cdef extern from "bspline_columns.h" nogil:
     int ww_bspline_columns(const ww_trace_samples *samples, const ww_column_options *options,
                            const uint8_t *wanted, const ww_column_fits *fits, size_t start,
                            size_t stop)
-    const char *ww_strerror(int status)
 
 
 FITTED = WW_BSPLINE_FITTED
 FEW = WW_BSPLINE_FEW
-
-
-cdef _raise(int status):
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(ww_strerror(status).decode())
-    if status == WW_ERR_RANGE:
-        raise IndexError(ww_strerror(status).decode())
-    if status != WW_OK:
-        raise ValueError(ww_strerror(status).decode())
 
 
 cdef _set_samples(ww_trace_samples *samples, alpha, flux, error, divisor, bint single):
@@ -103,7 +94,7 @@ def fit_samples(x, y, knots, coefficients, log, *, size_t n_interval, size_t n_i
     cdef int status
     with nogil:
         status = ww_bspline_fit(at, value, n, &options, t, c, &result, pair)
-    _raise(status)
+    raise_status(status)
     return result.outcome, result.n_knot, result.n_iteration, bool(result.has_stopped)
 
 
@@ -138,4 +129,4 @@ def fit_columns(alpha, flux, error, divisor, wanted, knots, coefficients, n_knot
     cdef const uint8_t *chosen = <const uint8_t *>address("wanted", wanted, "bool", one)
     with nogil:
         status = ww_bspline_columns(&samples, &options, chosen, &fits, start, stop)
-    _raise(status)
+    raise_status(status)

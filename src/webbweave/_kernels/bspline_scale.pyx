@@ -6,12 +6,10 @@ from libc.stdint cimport int32_t, uint8_t
 
 from webbweave._kernels.addresses cimport address
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "bspline_scale.h" nogil:
-    enum:
-        WW_OK, WW_ERR_NOMEM, WW_ERR_RANGE
-
     ctypedef struct ww_trace_samples:
         size_t n_column, n_row
         const double *alpha
@@ -37,16 +35,6 @@ cdef extern from "bspline_scale.h" nogil:
 
     int ww_bspline_scales(const ww_trace_samples *samples, const ww_trace_splines *splines,
                           int compat, const ww_column_scales *out, size_t start, size_t stop)
-    const char *ww_strerror(int status)
-
-
-cdef _raise(int status):
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(ww_strerror(status).decode())
-    if status == WW_ERR_RANGE:
-        raise IndexError(ww_strerror(status).decode())
-    if status != WW_OK:
-        raise ValueError(ww_strerror(status).decode())
 
 
 def scale_columns(alpha, flux, error, knots, coefficients, n_knot, lower, upper, model, scale,
@@ -77,4 +65,4 @@ def scale_columns(alpha, flux, error, knots, coefficients, n_knot, lower, upper,
     out.flags = <uint8_t *>address("flags", flags, "uint8", one, True)
     with nogil:
         status = ww_bspline_scales(&samples, &splines, compat, &out, start, stop)
-    _raise(status)
+    raise_status(status)

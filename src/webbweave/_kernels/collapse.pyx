@@ -5,7 +5,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int32_t
 
 from webbweave._kernels.checks import check_array
-from webbweave._kernels.images cimport raise_status
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "collapse.h" nogil:

@@ -5,11 +5,12 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "covariance.h" nogil:
     enum:
-        WW_OK, WW_ERR_NOMEM, WW_ERR_RANGE, WW_ERR_ARGUMENT
+        WW_ERR_RANGE, WW_ERR_ARGUMENT
 
     ctypedef struct ww_covariance_matrix:
         size_t ny, nx, n_pixel, n_entry
@@ -34,18 +35,14 @@ cdef extern from "covariance.h" nogil:
     int ww_covariance_reach(const ww_covariance_matrix *matrix, size_t *reach_y, size_t *reach_x)
     int ww_covariance_add(const ww_covariance_matrix *matrix, const ww_covariance_input *source,
                           const ww_covariance_output *out, size_t cell_start, size_t cell_stop)
-    const char *ww_strerror(int status)
 
 
 cdef _raise(int status):
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(ww_strerror(status).decode())
     if status == WW_ERR_RANGE:
         raise ValueError("first and cell are not those of a sparse matrix on a grid of this shape")
     if status == WW_ERR_ARGUMENT:
         raise ValueError("reach_y and reach_x are too short for a pixel of the matrix")
-    if status != WW_OK:
-        raise ValueError(ww_strerror(status).decode())
+    raise_status(status)
 
 
 cdef _set_matrix(ww_covariance_matrix *matrix, tuple grid, first, cell):

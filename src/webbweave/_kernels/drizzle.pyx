@@ -5,11 +5,11 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
 
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "drizzle.h" nogil:
     enum:
-        WW_OK, WW_ERR_NOMEM
         WW_KERNEL_SQUARE, WW_KERNEL_POINT
         WW_EDGE_JACOBIAN, WW_EDGE_SKIP
         WW_NAN_SKIP, WW_NAN_POISON
@@ -34,7 +34,6 @@ cdef extern from "drizzle.h" nogil:
 
     int ww_drizzle_add(const ww_drizzle_input *source, const ww_drizzle_output *out,
                        size_t row_start, size_t row_stop)
-    const char *ww_strerror(int status)
 
 KERNEL_SQUARE = WW_KERNEL_SQUARE
 KERNEL_POINT = WW_KERNEL_POINT
@@ -86,7 +85,4 @@ def drizzle_add(map_x, map_y, value, weight, dq, out_weight, out_sum, out_dq, ou
     out.context = NULL if out_context is None else &out_context_view[0, 0]
     with nogil:
         status = ww_drizzle_add(&source, &out, row_start, row_stop)
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(ww_strerror(status).decode())
-    if status != WW_OK:
-        raise ValueError(ww_strerror(status).decode())
+    raise_status(status)

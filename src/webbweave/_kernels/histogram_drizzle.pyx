@@ -4,12 +4,10 @@
 from libc.stddef cimport size_t
 
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "histogram_drizzle.h" nogil:
-    enum:
-        WW_OK, WW_ERR_NOMEM
-
     ctypedef struct ww_histogram_axis:
         size_t n_cell, n_shift
         const double *edge
@@ -33,7 +31,6 @@ cdef extern from "histogram_drizzle.h" nogil:
     int ww_histogram_drizzle(const ww_histogram_axis *x, const ww_histogram_axis *y,
                              const ww_histogram_pixels *pixels, size_t start, size_t stop,
                              const ww_histogram_sums *sums)
-    const char *ww_strerror(int status)
 
 
 cdef const double *_address(const double[::1] view) noexcept:
@@ -77,7 +74,4 @@ def histogram_drizzle(x_edge, y_edge, x, y, weight, variance, value, den, num, l
     sums.count, sums.square, sums.above = _plane(count), _plane(square), _plane(above)
     with nogil:
         status = ww_histogram_drizzle(&x_axis, &y_axis, &pixels, start, stop, &sums)
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(ww_strerror(status).decode())
-    if status != WW_OK:
-        raise ValueError(ww_strerror(status).decode())
+    raise_status(status)

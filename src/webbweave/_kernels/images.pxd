@@ -3,12 +3,10 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int32_t
 
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "trace_region.h" nogil:
-    enum:
-        WW_OK, WW_ERR_NOMEM, WW_ERR_RANGE
-
     ctypedef struct ww_image:
         const void *pixels
         int is_float
@@ -24,16 +22,10 @@ cdef extern from "trace_region.h" nogil:
         const int32_t *first
         const int32_t *stop
 
-    const char *ww_strerror(int status)
 
-
-cdef inline raise_status(int status):
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(ww_strerror(status).decode())
-    if status == WW_ERR_RANGE:
-        raise IndexError("the columns, or the rows of the region, are not those of the image")
-    if status != WW_OK:
-        raise ValueError(ww_strerror(status).decode())
+cdef inline int raise_image_status(int status) except -1:
+    raise_status(status, "the columns, or the rows of the region, are not those of the image")
+    return 0
 
 
 cdef inline int set_image(ww_image *image, name, array, tuple shape) except -1:

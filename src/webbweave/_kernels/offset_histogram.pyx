@@ -5,12 +5,10 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
 
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "offset_histogram.h" nogil:
-    enum:
-        WW_OK, WW_ERR_NOMEM
-
     ctypedef struct ww_offset_pairs:
         size_t n_ref, n_img, size
         const double *ref_x
@@ -21,7 +19,6 @@ cdef extern from "offset_histogram.h" nogil:
 
     int ww_offset_histogram(const ww_offset_pairs *pairs, size_t ref_start, size_t ref_stop,
                             uint32_t *count)
-    const char *ww_strerror(int status)
 
 
 cdef const double *_address(const double[::1] view) noexcept:
@@ -48,7 +45,4 @@ def offset_histogram(ref_x, ref_y, img_x, img_y, count, *, double bin_size, doub
     pairs.bin, pairs.reach = bin_size, reach
     with nogil:
         status = ww_offset_histogram(&pairs, ref_start, ref_stop, &count_view[0, 0])
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(ww_strerror(status).decode())
-    if status != WW_OK:
-        raise ValueError(ww_strerror(status).decode())
+    raise_status(status)

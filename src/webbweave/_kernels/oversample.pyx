@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, uint8_t
 
 from webbweave._kernels.checks import check_array
 from webbweave._kernels.images cimport (
-    raise_status, set_image, set_output, set_region, ww_image, ww_output_image, ww_region
+    raise_image_status, set_image, set_output, set_region, ww_image, ww_output_image, ww_region
 )
 from webbweave._kernels.trace_splines cimport (
     set_ranges, set_splines, set_steep, ww_compact_ranges, ww_steep_pixels, ww_trace_splines
@@ -97,7 +97,7 @@ def oversample_linear(region_map, first, stop, image, table, keep, out, *, int l
     source.is_variance, source.multiply = is_variance, multiply
     with nogil:
         status = ww_oversample_linear(&source, &target, column_start, column_stop)
-    raise_status(status)
+    raise_image_status(status)
 
 
 def oversample_flux(region_map, first, stop, alpha, splines, flux, table, fine_alpha, ranges,
@@ -134,4 +134,4 @@ def oversample_flux(region_map, first, stop, alpha, splines, flux, table, fine_a
         set_output(&out.residual, "residual", planes[4], fine)
         with nogil:
             status = ww_oversample_flux(&source, &out, column_start, column_stop)
-    raise_status(status)
+    raise_image_status(status)

@@ -7,12 +7,10 @@ from libc.stdint cimport int32_t
 import numpy as np
 
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "resampling_matrix.h" nogil:
-    enum:
-        WW_OK, WW_ERR_NOMEM
-
     ctypedef struct ww_overlap_input:
         size_t ny, nx
         const double *map_x
@@ -29,7 +27,6 @@ cdef extern from "resampling_matrix.h" nogil:
 
     int ww_drizzle_matrix(const ww_overlap_input *source, ww_matrix *matrix,
                           size_t row_start, size_t row_stop)
-    const char *ww_strerror(int status)
 
 # Entries per pixel that there is room for at first: a pixel of the size of a cell hits four to six.
 cdef Py_ssize_t ROOM = 6
@@ -46,10 +43,7 @@ cdef _fill(const ww_overlap_input *source, ww_matrix *matrix, Py_ssize_t row_sta
     matrix.capacity, matrix.cell, matrix.g = room, &cell_view[0], &share_view[0]
     with nogil:
         status = ww_drizzle_matrix(source, matrix, row_start, row_stop)
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(ww_strerror(status).decode())
-    if status != WW_OK:
-        raise ValueError(ww_strerror(status).decode())
+    raise_status(status)
     return cell, share
 
 

@@ -5,25 +5,17 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int32_t
 
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "running_filter.h" nogil:
-    enum:
-        WW_OK, WW_ERR_NOMEM, WW_ERR_RANGE
-
     int ww_running_maximum(const double *value, size_t n, size_t width, double *out)
     int ww_running_ranks(const int32_t *place, const double *ascending, size_t n, size_t width,
                          const size_t *rank, size_t n_rank, double *out)
-    const char *ww_strerror(int status)
 
 
-cdef _raise(int status):
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(ww_strerror(status).decode())
-    if status == WW_ERR_RANGE:
-        raise IndexError("a rank is not below the width, or a place is not that of a sample")
-    if status != WW_OK:
-        raise ValueError("the width of the window is 0 or too large")
+_OUT_OF_RANGE = "a rank is not below the width, or a place is not that of a sample"
+_WRONG = "the width of the window is 0 or too large"
 
 
 def running_maximum(value, out, *, Py_ssize_t width):
@@ -36,7 +28,7 @@ def running_maximum(value, out, *, Py_ssize_t width):
     cdef size_t size = n, w = max(width, 0)
     with nogil:
         status = ww_running_maximum(&value_view[0], size, w, &out_view[0])
-    _raise(status)
+    raise_status(status, _OUT_OF_RANGE, _WRONG)
 
 
 def running_ranks(place, ascending, rank, out, *, Py_ssize_t width):
@@ -54,4 +46,4 @@ def running_ranks(place, ascending, rank, out, *, Py_ssize_t width):
     with nogil:
         status = ww_running_ranks(&place_view[0], &ascending_view[0], size, w, &rank_view[0],
                                   ranks, &out_view[0, 0])
-    _raise(status)
+    raise_status(status, _OUT_OF_RANGE, _WRONG)

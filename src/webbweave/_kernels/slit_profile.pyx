@@ -5,10 +5,10 @@ cimport cython
 from libc.stddef cimport size_t
 
 from webbweave._kernels.checks import check_array
-from webbweave._kernels.images cimport raise_status
 from webbweave._kernels.slit_arrays cimport (
     WW_ERF_SIZE, doubles, indices, set_shape, ww_erf_table, ww_profile_shape, ww_profile_table,
     ww_slit_objective, ww_slit_profile, ww_slit_samples, ww_slit_samples_check, ww_slit_slopes)
+from webbweave._kernels.status cimport raise_status
 
 cdef double[WW_ERF_SIZE] _ERF
 ww_erf_table(_ERF)
@@ -38,7 +38,8 @@ cdef class Samples:
         to.y = doubles("y", y, (to.n_sample,))
         to.spread = doubles("spread", spread, (to.n_sample,))
         to.share = doubles("share", share, (to.n_sample,))
-        raise_status(ww_slit_samples_check(to))
+        raise_status(ww_slit_samples_check(to),
+                     "column_start, sample_start and pixel do not fit together")
 
     def moved(self, y):
         """Return the same samples at other places."""

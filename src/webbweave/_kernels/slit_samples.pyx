@@ -8,8 +8,8 @@ from libc.stdint cimport int64_t, uint8_t
 
 from webbweave._kernels.addresses cimport address
 from webbweave._kernels.checks import check_array  # no-cython-lint: for address
-from webbweave._kernels.images cimport raise_status
 from webbweave._kernels.slit_arrays cimport doubles
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "slit_samples.h" nogil:

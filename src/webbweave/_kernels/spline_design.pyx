@@ -5,12 +5,10 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, uint8_t
 
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "spline_design.h" nogil:
-    enum:
-        WW_OK, WW_ERR_NOMEM, WW_ERR_RANGE
-
     ctypedef struct ww_uniform_basis:
         size_t n_function
         double low, high
@@ -28,16 +26,10 @@ cdef extern from "spline_design.h" nogil:
                                 const double *y, const double *weight, size_t n_function,
                                 double tolerance, uint8_t *keep, double *coefficients,
                                 double *covariance)
-    const char *ww_strerror(int status)
 
 
-cdef _raise(int status):
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(ww_strerror(status).decode())
-    if status == WW_ERR_RANGE:
-        raise IndexError("a row of the design begins at no function of the basis")
-    if status != WW_OK:
-        raise ValueError("a basis needs at least 4 functions and finite low < high")
+_OUT_OF_RANGE = "a row of the design begins at no function of the basis"
+_WRONG = "a basis needs at least 4 functions and finite low < high"
 
 
 def spline_rows(x, first, value, *, Py_ssize_t n_function, double low, double high):
@@ -55,7 +47,7 @@ def spline_rows(x, first, value, *, Py_ssize_t n_function, double low, double hi
     with nogil:
         status = ww_spline_rows(&basis, &x_view[0], size, &first_view[0],
                                 <double (*)[4]>&value_view[0, 0])
-    _raise(status)
+    raise_status(status, _OUT_OF_RANGE, _WRONG)
 
 
 def spline_clip(first, value, *, Py_ssize_t n_function, double floor):
@@ -68,7 +60,7 @@ def spline_clip(first, value, *, Py_ssize_t n_function, double floor):
     cdef size_t size = n, m = max(n_function, 0)
     with nogil:
         status = ww_spline_clip(size, &first_view[0], <double (*)[4]>&value_view[0, 0], m, floor)
-    _raise(status)
+    raise_status(status, _OUT_OF_RANGE, _WRONG)
 
 
 def spline_sums(x, coefficients, out, *, double low, double high):
@@ -86,7 +78,7 @@ def spline_sums(x, coefficients, out, *, double low, double high):
     with nogil:
         status = ww_spline_sums(&basis, &x_view[0], size, &coefficient_view[0, 0], sets,
                                 &out_view[0, 0])
-    _raise(status)
+    raise_status(status, _OUT_OF_RANGE, _WRONG)
 
 
 def spline_normal(first, value, y, weight, band, right):
@@ -108,7 +100,7 @@ def spline_normal(first, value, y, weight, band, right):
         status = ww_spline_normal(size, &first_view[0], <const double (*)[4]>&value_view[0, 0],
                                   &y_view[0], &weight_view[0], functions,
                                   <double (*)[4]>&band_view[0, 0], &right_view[0])
-    _raise(status)
+    raise_status(status, _OUT_OF_RANGE, _WRONG)
 
 
 def spline_least_squares(first, value, y, weight, keep, coefficients, covariance, *,
@@ -137,4 +129,4 @@ def spline_least_squares(first, value, y, weight, keep, coefficients, covariance
         status = ww_spline_least_squares(
             size, &first_view[0], <const double (*)[4]>&value_view[0, 0], &y_view[0],
             &weight_view[0], functions, tolerance, &keep_view[0], &coefficient_view[0], matrix)
-    _raise(status)
+    raise_status(status, _OUT_OF_RANGE, _WRONG)

@@ -5,11 +5,11 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint64_t
 
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "star_measure.h" nogil:
     enum:
-        WW_OK, WW_ERR_NOMEM, WW_ERR_RANGE
         WW_MISSING_FIT, WW_MISSING_POISON
         WW_TIES_FIRST, WW_TIES_ALL
         WW_STAR_DAOFIND, WW_STAR_STARFIND
@@ -35,7 +35,6 @@ cdef extern from "star_measure.h" nogil:
     int ww_star_measure(const ww_star_image *image, const ww_star_kernel *kernel,
                         const float *correlation, int method, int missing,
                         const uint64_t *pixel, size_t start, size_t stop, double *out)
-    const char *ww_strerror(int status)
 
 MISSING_FIT = WW_MISSING_FIT
 MISSING_POISON = WW_MISSING_POISON
@@ -44,15 +43,6 @@ TIES_ALL = WW_TIES_ALL
 DAOFIND = WW_STAR_DAOFIND
 STARFIND = WW_STAR_STARFIND
 COLUMNS = WW_STAR_COLUMNS
-
-
-cdef check_status(int status):
-    if status == WW_OK:
-        return
-    text = ww_strerror(status).decode()
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(text)
-    raise IndexError(text) if status == WW_ERR_RANGE else ValueError(text)
 
 
 cdef ww_star_image image_of(value, mask) except *:
@@ -95,7 +85,7 @@ def star_correlate(value, mask, gauss, kernel, inside, out, *, double sigma, int
     cdef float[:, ::1] out_view = out
     with nogil:
         status = ww_star_correlate(&image, &shape, missing, row_start, row_stop, &out_view[0, 0])
-    check_status(status)
+    raise_status(status)
 
 
 def star_peaks(correlation, mask, pixel, *, double threshold, Py_ssize_t radius, int ties,
@@ -115,7 +105,7 @@ def star_peaks(correlation, mask, pixel, *, double threshold, Py_ssize_t radius,
     with nogil:
         status = ww_star_peaks(image.value, image.mask, image.ny, image.nx, threshold, radius,
                                ties, row_start, row_stop, &pixel_view[0], capacity, &found)
-    check_status(status)
+    raise_status(status)
     return found
 
 
@@ -136,4 +126,4 @@ def star_measure(value, mask, gauss, kernel, inside, correlation, pixel, out, *,
     with nogil:
         status = ww_star_measure(&image, &shape, &correlation_view[0, 0], method, missing,
                                  &pixel_view[0], start, stop, &out_view[0, 0])
-    check_status(status)
+    raise_status(status)

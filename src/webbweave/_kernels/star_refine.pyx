@@ -5,11 +5,11 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t
 
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "star_refine.h" nogil:
     enum:
-        WW_OK, WW_ERR_NOMEM
         WW_REFINED_COLUMNS
 
     ctypedef struct ww_star_image:
@@ -19,7 +19,6 @@ cdef extern from "star_refine.h" nogil:
 
     int ww_star_refine(const ww_star_image *image, size_t half, double sigma,
                        const double *place, size_t start, size_t stop, double *out)
-    const char *ww_strerror(int status)
 
 COLUMNS = WW_REFINED_COLUMNS
 
@@ -47,7 +46,4 @@ def star_refine(value, mask, place, out, *, Py_ssize_t half, double sigma, Py_ss
     with nogil:
         status = ww_star_refine(&image, half, sigma, &place_view[0, 0], start, stop,
                                 &out_view[0, 0])
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(ww_strerror(status).decode())
-    if status != WW_OK:
-        raise ValueError(ww_strerror(status).decode())
+    raise_status(status)

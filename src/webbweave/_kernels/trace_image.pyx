@@ -5,7 +5,7 @@ from libc.stddef cimport size_t
 
 from webbweave._kernels.checks import check_array
 from webbweave._kernels.images cimport (
-    raise_status, set_image, set_output, set_region, ww_image, ww_output_image, ww_region
+    raise_image_status, set_image, set_output, set_region, ww_image, ww_output_image, ww_region
 )
 from webbweave._kernels.trace_splines cimport (
     set_ranges, set_splines, set_steep, ww_compact_ranges, ww_steep_pixels, ww_trace_splines
@@ -59,7 +59,7 @@ def trace_evaluate(region_map, first, stop, alpha, splines, scale_error, covaria
     start, end = max(column_start, 0), max(column_stop, 0)
     with nogil:
         status = ww_trace_evaluate(&trace, counts, &full_out, &error_out, start, end)
-    raise_status(status)
+    raise_image_status(status)
 
 
 def trace_keep_compact(region_map, first, stop, alpha, ranges, source, used, *, int label,
@@ -82,4 +82,4 @@ def trace_keep_compact(region_map, first, stop, alpha, ranges, source, used, *, 
     start, end = max(column_start, 0), max(column_stop, 0)
     with nogil:
         status = ww_trace_keep_compact(&trace, &compact, &source_image, &out, start, end)
-    raise_status(status)
+    raise_image_status(status)

@@ -5,7 +5,9 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, uint8_t
 
 from webbweave._kernels.checks import check_array
-from webbweave._kernels.images cimport raise_status, set_image, set_region, ww_image, ww_region
+from webbweave._kernels.images cimport (
+    raise_image_status, set_image, set_region, ww_image, ww_region,
+)
 
 
 cdef extern from "trace_region.h" nogil:
@@ -53,7 +55,7 @@ def region_rows(region_map, index, first, stop):
     with nogil:
         status = ww_region_rows(&map_view[0, 0], ny, nx, &index_view[0], n_label, n_region,
                                 &first_view[0, 0], &stop_view[0, 0])
-    raise_status(status)
+    raise_image_status(status)
 
 
 def region_cut(region_map, first, stop, image, values, *, int label, bint rounds):

@@ -7,11 +7,11 @@ from libc.stdint cimport int64_t, uint8_t
 import numpy as np
 
 from webbweave._kernels.checks import check_array
+from webbweave._kernels.status cimport raise_status
 
 
 cdef extern from "xymatch.h" nogil:
     enum:
-        WW_OK, WW_ERR_NOMEM
         WW_MATCH_MUTUAL, WW_MATCH_NEAREST
         WW_COINCIDENT_NONE, WW_COINCIDENT_LOWEST
 
@@ -25,19 +25,11 @@ cdef extern from "xymatch.h" nogil:
                  int64_t *partner)
     int ww_match_isolated(const double *x, const double *y, size_t n, double separation, int rule,
                           uint8_t *keep)
-    const char *ww_strerror(int status)
 
 MATCH_MUTUAL = WW_MATCH_MUTUAL
 MATCH_NEAREST = WW_MATCH_NEAREST
 COINCIDENT_NONE = WW_COINCIDENT_NONE
 COINCIDENT_LOWEST = WW_COINCIDENT_LOWEST
-
-
-cdef _raise(int status):
-    if status == WW_ERR_NOMEM:
-        raise MemoryError(ww_strerror(status).decode())
-    if status != WW_OK:
-        raise ValueError(ww_strerror(status).decode())
 
 
 cdef _describe(ww_catalogue *catalogue, name, x, y, keep):
@@ -70,7 +62,7 @@ def match(ref_x, ref_y, ref_keep, img_x, img_y, img_keep, *, double tolerance, i
     cdef int64_t[::1] partner_view = partner
     with nogil:
         status = ww_match(&ref, &img, tolerance, rule, &partner_view[0])
-    _raise(status)
+    raise_status(status)
     return partner[:ref.n]
 
 
@@ -83,5 +75,5 @@ def isolated(x, y, *, double separation, int rule):
     cdef uint8_t[::1] keep_view = keep
     with nogil:
         status = ww_match_isolated(points.x, points.y, points.n, separation, rule, &keep_view[0])
-    _raise(status)
+    raise_status(status)
     return keep[:points.n]

@@ -228,7 +228,7 @@ def _cut(
 
 
 def _column_fit(cut: _Cut, model: TraceModel, label: int, half_window: int) -> ColumnFit | None:
-    row = int(np.searchsorted(model.labels, label))
+    row = model.row(label)
     own = np.flatnonzero(model.model[row] == np.arange(model.model.shape[1]))
     if not own.size:
         return None

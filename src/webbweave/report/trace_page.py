@@ -135,6 +135,14 @@ def _ripple(summary: TraceSummary) -> str:
     return f"{before} → {100 * ripple.after.amplitude:.2f} %"
 
 
+def _left_of_ripple(summary: TraceSummary) -> str:
+    ripple = summary.ripple
+    if ripple is None or ripple.after is None or not np.isfinite(ripple.after.amplitude):
+        return ""
+    before, after = 100 * ripple.before.amplitude, 100 * ripple.after.amplitude
+    return f"On the finer grid, {after:.2f} % of the {before:.2f} % are left. "
+
+
 def _facts(summary: TraceSummary) -> tuple[str, ...]:
     return (
         f"{summary.n_region_modelled} of {summary.n_region}",
@@ -188,8 +196,8 @@ def _pictures(summary: TraceSummary) -> tuple[Picture, ...]:
                 "The share of the light in a fixed aperture against the column, before and after.",
                 "A fixed aperture of one pixel, as a spaxel of a cube has, receives more or less "
                 "of the light as the trace crosses the rows of the detector: the spectrum ripples "
-                "although the source does not. On the finer grid the ripple is gone; the numbers "
-                "are the scatter about a smooth trend.",
+                f"although the source does not. {_left_of_ripple(summary)}The numbers are the "
+                "scatter about a smooth trend.",
                 broad=True,
             )
         )
