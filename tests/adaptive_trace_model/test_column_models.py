@@ -99,6 +99,8 @@ def test_they_are_used_like_dictionaries(models):
     columns[7] = plain[8]
     assert list(columns)[-1] == 7
     assert columns[7] is plain[8]
+    with pytest.raises(TypeError, match="column 7: expected a model, found None"):
+        columns[7] = None
 
 
 def test_asking_whether_a_column_is_there_makes_nothing(models):

@@ -75,6 +75,8 @@ class ColumnModels(MutableMapping[int, dict[str, Any]]):
         return {"model": spline, "scale": float(self._trace.scale[row, column]), "bounds": bounds}
 
     def __setitem__(self, column: int, item: dict[str, Any]) -> None:
+        if item is None:
+            raise TypeError(f"column {column}: expected a model, found None; del takes it away")
         self._items[column] = item
 
     def __delitem__(self, column: int) -> None:
