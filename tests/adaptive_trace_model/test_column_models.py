@@ -7,13 +7,14 @@ import pickle
 import numpy as np
 import pytest
 from synthetic_trace import make_scene
+from traces import oversampled_twice
 
 from webbweave.adaptive_trace_model.fit import FitOptions
 from webbweave.adaptive_trace_model.models import pack_models
 from webbweave.adaptive_trace_model.prepare import prepare_and_fit
 from webbweave.adaptive_trace_model.regions import RegionMap
 from webbweave.adaptive_trace_model.splines import TraceModel
-from webbweave.adaptive_trace_model.trace_model import fit_all_regions, oversample_flux
+from webbweave.adaptive_trace_model.trace_model import fit_all_regions
 
 N_COLUMN = 80
 KNOWN = {"model", "scale", "bounds"}
@@ -37,17 +38,6 @@ def scene():
 @pytest.fixture
 def models(scene):
     return fit_all_regions(*arrays_of(scene), snr_threshold=50.0)
-
-
-def oversampled(scene, models):
-    return oversample_flux(
-        scene.flux,
-        scene.alpha,
-        scene.region_map,
-        models,
-        oversample_factor=2,
-        alpha_os=scene.alpha_on(2),
-    )
 
 
 def test_items_are_those_of_the_trace_model(scene, models):
@@ -112,7 +102,9 @@ def test_asking_whether_a_column_is_there_makes_nothing(models):
 
 def test_they_can_be_pickled(scene, models):
     again = pickle.loads(pickle.dumps(models))
-    for found, expected in zip(oversampled(scene, again), oversampled(scene, models), strict=True):
+    for found, expected in zip(
+        oversampled_twice(scene, again), oversampled_twice(scene, models), strict=True
+    ):
         np.testing.assert_array_equal(found, expected)
 
 
@@ -128,29 +120,29 @@ def test_packed_only_if_that_is_needed(scene, models):
 
 
 def test_images_are_the_same_either_way(scene, models):
-    quick = oversampled(scene, models)
-    slow = oversampled(scene, {region: dict(columns) for region, columns in models.items()})
+    quick = oversampled_twice(scene, models)
+    slow = oversampled_twice(scene, {region: dict(columns) for region, columns in models.items()})
     assert np.isfinite(quick[2]).any()
     for found, expected in zip(quick, slow, strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
 def test_changes_count(scene, models):
-    before = oversampled(scene, models)[2]
+    before = oversampled_twice(scene, models)[2]
     models[2][7]["scale"] *= 2
-    after = oversampled(scene, models)[2]
+    after = oversampled_twice(scene, models)[2]
     np.testing.assert_array_equal(after[:, 7], 2 * before[:, 7])
     del models[2][8]
-    assert np.isnan(oversampled(scene, models)[2][:, 8]).all()
+    assert np.isnan(oversampled_twice(scene, models)[2][:, 8]).all()
     others = np.delete(np.arange(N_COLUMN), [7, 8])
     np.testing.assert_array_equal(after[:, others], before[:, others])
 
 
 def test_regions_may_be_taken_away(scene):
     models = fit_all_regions(*arrays_of(scene))
-    both = oversampled(scene, models)[2]
+    both = oversampled_twice(scene, models)[2]
     del models[2]
-    one = oversampled(scene, models)[2]
+    one = oversampled_twice(scene, models)[2]
     region = np.repeat(scene.region_map, 2, axis=0)
     assert np.isfinite(both[region == 2]).any()
     assert np.isnan(one[region == 2]).all()
@@ -161,11 +153,11 @@ def test_only_columns_in_an_order(scene):
     columns = np.array([9, 3, 5])
     models = fit_all_regions(*arrays_of(scene), col_index=columns)
     assert list(models[2]) == columns.tolist()
-    traced = np.isfinite(oversampled(scene, models)[2]).any(axis=0)
+    traced = np.isfinite(oversampled_twice(scene, models)[2]).any(axis=0)
     assert np.flatnonzero(traced).tolist() == sorted(columns)
 
 
 def test_models_of_another_image_are_refused(scene, models):
     narrow = make_scene({2: ((0.0, 3e4),), 5: ((0.2, 2.0),)}, n_column=20, gap=0)
     with pytest.raises(ValueError, match=r"spline_models\[2\]\[20\]: there is no column 20"):
-        oversampled(narrow, models)
+        oversampled_twice(narrow, models)

@@ -14,6 +14,7 @@ from synthetic_trace import (
     profile,
     spectrum,
 )
+from traces import oversampled_twice
 
 from webbweave.adaptive_trace_model.evaluate import trace_image
 from webbweave.adaptive_trace_model.oversample import (
@@ -400,13 +401,6 @@ def test_inputs_are_not_changed():
     for array in arrays:
         array.setflags(write=False)
     models = fit_all_regions(*arrays, snr_threshold=1.0)
-    oversample_flux(
-        scene.flux,
-        scene.alpha,
-        scene.region_map,
-        models,
-        oversample_factor=2,
-        alpha_os=scene.alpha_on(2),
-    )
+    oversampled_twice(scene, models)
     for array, copy in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, copy)

@@ -9,6 +9,7 @@ from scipy.interpolate import make_interp_spline
 from scipy.special import ndtr
 
 from webbweave.adaptive_trace_model.splines import TraceModel
+from webbweave.adaptive_trace_model.trace_model import oversample_flux
 
 #: Width of the Gaussian profile in pixels: undersampled.
 SIGMA = 0.6
@@ -38,3 +39,15 @@ def modelled_scene(per_pixel: int = 1, n_column: int = 300, tilt: float = 0.02) 
         "trace": trace,
     }
     return {**scene, "half_window": 50}
+
+
+def oversampled_twice(scene: Any, models: Any) -> tuple[Any, ...]:
+    """The images that `oversample_flux` makes of a synthetic scene on a grid twice as fine."""
+    return oversample_flux(
+        scene.flux,
+        scene.alpha,
+        scene.region_map,
+        models,
+        oversample_factor=2,
+        alpha_os=scene.alpha_on(2),
+    )

@@ -269,8 +269,10 @@ def model_row(model: TraceModel, label: int) -> int:
     int
         Its index in the arrays of the model; -1 if it is not there.
     """
-    row = int(np.searchsorted(model.labels, label))
-    return row if row < len(model.labels) and model.labels[row] == label else -1
+    try:
+        return model.row(label)
+    except KeyError:
+        return -1
 
 
 def has_model(model: TraceModel, label: int) -> bool:
